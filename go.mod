@@ -1,0 +1,3 @@
+module github.com/slogcast/slogcast
+
+go 1.26
