@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slogcast/slogcast/handler"
+)
+
+const emitDescription = `Log one record, with the message and attributes given, or, without a message,
+every line of standard input. Lines wait for the broker; none is dropped.`
+
+// longestLine is how many bytes of a line become one record. The rest of a
+// longer line becomes more records.
+const longestLine = 256 << 10
+
+type emitCommand struct {
+	*ui
+	broker  brokerFlags
+	level   level
+	app     string
+	timeout time.Duration
+}
+
+func newEmit(u *ui) *cobra.Command {
+	e := emitCommand{ui: u}
+	cmd := &cobra.Command{
+		Use:   "emit [MESSAGE [KEY=VALUE ...]]",
+		Short: "Log one record, or every line of standard input",
+		Long:  emitDescription,
+		Example: `  logtail emit "deployed" version=1.4 ok=true
+  logtail emit --app nginx < /var/log/nginx/access.log`,
+		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	e.broker.register(f)
+	f.VarP(&e.level, "level", "l", "`LEVEL` of the records (default info)")
+	f.StringVar(&e.app, "app", "logtail", "`NAME` of the program that speaks")
+	f.DurationVar(&e.timeout, "timeout", 30*time.Second, "how `LONG` to wait for the broker at the end")
+	_ = cmd.RegisterFlagCompletionFunc("level", completeLevel)
+	return cmd
+}
+
+func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
+	attrs, err := parseAttrs(args)
+	if err != nil {
+		return err
+	}
+	h, err := handler.New(e.broker.broker(), &handler.Options{
+		App:          e.app,
+		Exchange:     e.broker.exchange,
+		Level:        slog.Level(math.MinInt),
+		Overflow:     handler.Block,
+		BlockTimeout: math.MaxInt64,
+		OnError:      e.error,
+	})
+	if err != nil {
+		return &usageError{err}
+	}
+	progress := e.showProgress(h)
+	defer progress()
+	if len(args) > 0 {
+		err = h.Handle(ctx, record(e.level.Level, args[0], attrs...))
+	} else {
+		err = e.lines(ctx, h)
+	}
+	last, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	return errors.Join(err, h.Close(last))
+}
+
+func record(l slog.Level, message string, attrs ...slog.Attr) slog.Record {
+	r := slog.NewRecord(time.Now(), l, message, 0)
+	r.AddAttrs(attrs...)
+	return r
+}
+
+// parseAttrs reads KEY=VALUE behind the message.
+func parseAttrs(args []string) ([]slog.Attr, error) {
+	var attrs []slog.Attr
+	for _, arg := range args[min(1, len(args)):] {
+		key, value, ok := strings.Cut(arg, "=")
+		if !ok || key == "" {
+			return nil, usagef("%q is not KEY=VALUE; put quotes around a message of several words", arg)
+		}
+		attrs = append(attrs, slog.String(key, value))
+	}
+	return attrs, nil
+}
+
+// lines logs every line of standard input, until its end or that of ctx.
+func (e *emitCommand) lines(ctx context.Context, h *handler.Handler) error {
+	if isTerminal(e.stdin) {
+		e.notice("logging every line you type; end with Ctrl-D")
+	}
+	// A read can't be interrupted, nor a wait for room: they are left behind
+	// when ctx ends.
+	done := make(chan error, 1)
+	go func() { done <- e.copyLines(ctx, h) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (e *emitCommand) copyLines(ctx context.Context, h *handler.Handler) error {
+	in := bufio.NewReaderSize(e.stdin, longestLine)
+	continued := false
+	for {
+		line, err := in.ReadSlice('\n')
+		partial := errors.Is(err, bufio.ErrBufferFull)
+		text := strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r")
+		if len(line) > 0 && !(continued && text == "") {
+			if err := h.Handle(ctx, record(e.level.Level, text)); err != nil {
+				return err
+			}
+		}
+		continued = partial
+		switch {
+		case err == nil || partial:
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
+			return fmt.Errorf("read standard input: %w", err)
+		}
+	}
+}
+
+// showProgress shows how many records the broker has confirmed, if that takes
+// longer than a second. The function that it returns ends it.
+func (e *emitCommand) showProgress(h *handler.Handler) (end func()) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s := h.Stats()
+				e.status(fmt.Sprintf("%d records confirmed, %d waiting", s.Confirmed, s.PendingRecords))
+			case <-stop:
+				e.clear()
+				return
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}

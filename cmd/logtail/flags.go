@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// usageError is the user's mistake on the command line or in the environment.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// envName is the environment variable that stands for a flag.
+func envName(flag string) string {
+	return "LOGTAIL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// fromEnvironment sets the flags that were not given from the environment.
+func fromEnvironment(cmd *cobra.Command) (err error) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		value, ok := os.LookupEnv(envName(f.Name))
+		if err != nil || f.Changed || !ok || f.Name == "help" || f.Name == "version" {
+			return
+		}
+		if problem := cmd.Flags().Set(f.Name, value); problem != nil {
+			// pflag's text repeats the value, which may be a URL with its password.
+			err = usagef("%s: not a value for --%s: %s", envName(f.Name), f.Name, f.Usage)
+		}
+	})
+	return err
+}
+
+// choice is a flag with a few values.
+type choice struct {
+	value string
+	of    []string
+}
+
+func (c *choice) String() string { return c.value }
+func (c *choice) Type() string   { return strings.Join(c.of, "|") }
+
+func (c *choice) Set(s string) error {
+	if !slices.Contains(c.of, s) {
+		return fmt.Errorf("must be one of %s", strings.Join(c.of, ", "))
+	}
+	c.value = s
+	return nil
+}
+
+// complete offers the values to the shell.
+func (c *choice) complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return c.of, cobra.ShellCompDirectiveNoFileComp
+}
+
+// level is a flag that holds a slog level.
+type level struct {
+	slog.Level
+	set bool
+}
+
+func (l *level) Type() string { return "LEVEL" }
+
+func (l *level) String() string {
+	if !l.set {
+		return ""
+	}
+	return strings.ToLower(l.Level.String())
+}
+
+func (l *level) Set(s string) error {
+	if strings.EqualFold(s, "warning") {
+		s = "warn"
+	}
+	if l.UnmarshalText([]byte(s)) != nil {
+		return fmt.Errorf("must be debug, info, warn or error, or one of them with an offset, as info+2")
+	}
+	l.set = true
+	return nil
+}
+
+func completeLevel(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp
+}
+
+// brokerFlags say which exchange of which broker.
+type brokerFlags struct{ url, exchange string }
+
+func (b *brokerFlags) register(f *pflag.FlagSet) {
+	f.StringVarP(&b.url, "url", "u", "", "AMQP `URL` of the broker, or several with commas, tried in turn; best given in $LOGTAIL_URL, as others can see a command line (default: guest at localhost:5672)")
+	f.StringVarP(&b.exchange, "exchange", "x", "logs", "fanout exchange `NAME`")
+}
+
+// defaultURL is RabbitMQ's own default.
+const defaultURL = "amqp://guest:guest@localhost:5672/"
+
+func (b *brokerFlags) broker() string {
+	if b.url == "" {
+		return defaultURL
+	}
+	return b.url
+}

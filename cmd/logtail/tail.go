@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slogcast/slogcast/sink"
+)
+
+const description = `Watch the records that slogcast handlers broadcast over RabbitMQ, or archive them.
+
+logtail binds a temporary queue of its own to the exchange and shows every
+record from then on; any number of logtails see the same records. With --file
+it appends them to a file instead, as JSON lines, and acknowledges each once it
+is on disk.
+
+Every flag can be given in the environment as LOGTAIL_ and its name: LOGTAIL_URL.`
+
+const examples = `  logtail                                  watch the broker on this machine
+  logtail -l warn                          only warnings and errors
+  LOGTAIL_URL=amqp://tail:secret@mq/ logtail
+  logtail --file app.log                   archive
+  logtail -o json | jq .msg                as JSON lines
+  logtail emit "hello" user=ann            log one record
+  make 2>&1 | logtail emit --app make      log every line of a program's output`
+
+func newRoot(u *ui) *cobra.Command {
+	t := tailCommand{ui: u, output: choice{"pretty", []string{"pretty", "json"}}, color: choice{"auto", []string{"auto", "always", "never"}}}
+	cmd := &cobra.Command{
+		Use:               "logtail",
+		Short:             "Watch or archive records broadcast over RabbitMQ",
+		Long:              description,
+		Example:           examples,
+		Version:           version(),
+		Args:              noArgs,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return t.run(cmd.Context()) },
+	}
+	cmd.SetIn(u.stdin)
+	cmd.SetOut(u.stdout)
+	cmd.SetErr(u.stderr)
+	cmd.SetVersionTemplate("logtail {{.Version}}\n")
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	f := cmd.Flags()
+	f.SortFlags = false
+	t.broker.register(f)
+	f.VarP(&t.level, "level", "l", "show only records of `LEVEL` and above: debug, info, warn, error")
+	f.VarP(&t.output, "output", "o", "`FORMAT` of records: pretty, for people, or json, a line each")
+	f.Var(&t.color, "color", "`WHEN` to use colours: auto (on a terminal, unless $NO_COLOR is set), always, never")
+	f.Bool("version", false, "print the version") // without cobra's -v
+	f.StringVar(&t.file, "file", "", "append the records to `PATH` as JSON lines instead of showing them")
+	// The names exist: they were registered above.
+	_ = cmd.RegisterFlagCompletionFunc("output", t.output.complete)
+	_ = cmd.RegisterFlagCompletionFunc("color", t.color.complete)
+	_ = cmd.RegisterFlagCompletionFunc("level", completeLevel)
+	cmd.AddCommand(newEmit(u))
+	return cmd
+}
+
+// noArgs is cobra.NoArgs with the words for who forgot a dash.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unknown command %q", args[0])
+	}
+	return nil
+}
+
+// version is the module's version as go install or the repository tells it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown version)"
+	}
+	return info.Main.Version + " " + info.GoVersion
+}
+
+// tailCommand is logtail itself: a terminal or an archive behind sink.Tail.
+type tailCommand struct {
+	*ui
+	broker brokerFlags
+	level  level
+	output choice
+	color  choice
+	file   string
+
+	lastError string // shown; the same again is not
+}
+
+func (t *tailCommand) run(ctx context.Context) error {
+	cfg := sink.Config{
+		URL:      t.broker.broker(),
+		Exchange: t.broker.exchange,
+		Notify:   func(n sink.Notice) { t.show(n) },
+	}
+	if t.level.set {
+		cfg.Filter.Level = t.level.Level
+	}
+	if t.file != "" {
+		return t.archive(ctx, cfg)
+	}
+	return sink.Tail(ctx, cfg, sink.NewTerminal(t.stdout, sink.TerminalOptions{
+		Color:  t.useColor(t.color.value),
+		JSON:   t.output.value == "json",
+		Escape: isTerminal(t.stdout),
+	}))
+}
+
+// The archive's queue has no bound while it lives, fsync is shared by what
+// comes within linger, and what waits at the broker when the archive is ended
+// is still written.
+const (
+	archivePrefetch = 2048
+	archiveLinger   = 50 * time.Millisecond
+	archiveDrain    = 10 * time.Second
+)
+
+func (t *tailCommand) archive(ctx context.Context, cfg sink.Config) (err error) {
+	archive, err := sink.OpenArchive(t.file, sink.ArchiveOptions{OnError: func(err error) {
+		if err == nil {
+			t.notice("the disk takes records again")
+			return
+		}
+		t.error(err)
+		t.hint("nothing is lost: records wait at the broker until the disk takes them")
+	}})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := archive.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	cfg.MaxLength, cfg.MaxBytes = -1, -1
+	cfg.Prefetch = archivePrefetch
+	cfg.Linger = archiveLinger
+	cfg.Drain = archiveDrain
+	counted := &counter{Writer: archive}
+	err = sink.Tail(ctx, cfg, counted)
+	t.notice("archived %d records to %s", counted.records, t.file)
+	return err
+}
+
+// counter counts the records that a Writer has safe.
+type counter struct {
+	sink.Writer
+	records int
+}
+
+func (c *counter) Write(ctx context.Context, records []sink.Record) error {
+	if err := c.Writer.Write(ctx, records); err != nil {
+		return err
+	}
+	c.records += len(records)
+	return nil
+}
+
+// show tells of a notice.
+func (t *tailCommand) show(n sink.Notice) {
+	switch {
+	case n.Connected != "":
+		t.lastError = ""
+		t.notice("connected to %s, exchange %s; records from now on", n.Connected, t.broker.exchange)
+	case n.Lost != nil:
+		if text := n.Lost.Error(); text != t.lastError {
+			t.lastError = text
+			t.error(n.Lost)
+			t.notice("waiting for the broker, trying again until it is there")
+		}
+		t.status(fmt.Sprintf("waiting for the broker, next try in %v", n.Retry.Round(100*time.Millisecond)))
+	default:
+		t.notice("%v", n)
+	}
+}

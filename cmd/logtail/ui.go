@@ -1,0 +1,113 @@
+package main
+
+// The rules of what logtail prints:
+//
+//   - Records, and nothing else, go to standard output.
+//   - Everything else goes to standard error, a line each, with "logtail: "
+//     before it; no capitals, no full stops. What to do about an error follows
+//     on a line of its own.
+//   - Colours are for terminals. NO_COLOR (https://no-color.org) turns them off,
+//     --color always turns them on.
+//   - What comes from outside, the broker's texts included, is shown without a
+//     byte that could control a terminal. Passwords are not shown at all.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"unicode"
+
+	"golang.org/x/term"
+
+	"github.com/slogcast/slogcast/internal/link"
+)
+
+type ui struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	mu             sync.Mutex // guards stderr: notices come from several goroutines
+	progress       bool       // a progress line is on the terminal
+}
+
+func newUI(stdin io.Reader, stdout, stderr io.Writer) *ui {
+	return &ui{stdin: stdin, stdout: stdout, stderr: stderr}
+}
+
+func (u *ui) notice(format string, args ...any) {
+	u.line("", fmt.Sprintf(format, args...))
+}
+
+func (u *ui) error(err error) {
+	if known, ok := errors.AsType[*link.Error](err); ok {
+		u.line("error: ", known.Problem)
+		if known.Hint != "" {
+			u.hint(known.Hint)
+		}
+		return
+	}
+	u.line("error: ", err.Error())
+}
+
+func (u *ui) hint(text string) { u.line("hint: ", text) }
+
+func (u *ui) line(kind, text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clearLocked()
+	fmt.Fprintf(u.stderr, "logtail: %s%s\n", kind, visible(text))
+}
+
+// status shows how far something has come, on a terminal, in place of what the
+// last call showed.
+func (u *ui) status(text string) {
+	if !isTerminal(u.stderr) {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fmt.Fprintf(u.stderr, "\r\x1b[K%s", visible(text))
+	u.progress = true
+}
+
+func (u *ui) clearLocked() {
+	if u.progress {
+		fmt.Fprint(u.stderr, "\r\x1b[K")
+		u.progress = false
+	}
+}
+
+// clear takes the progress line away.
+func (u *ui) clear() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clearLocked()
+}
+
+// visible replaces what could control a terminal.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// useColor decides for standard output by --color and the environment.
+func (u *ui) useColor(when string) bool {
+	switch when {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(u.stdout)
+}

@@ -1,0 +1,464 @@
+package handler
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep groups may nest before the rest is replaced by a
+// marker: a LogValuer that returns a group holding itself would otherwise
+// exhaust the stack, which no recover can catch.
+const maxDepth = 10_000
+
+// format decides how a record becomes bytes. A derived Handler has a format of
+// its own; none is changed once it is in use.
+type format struct {
+	source  bool
+	replace func(groups []string, a slog.Attr) slog.Attr // may be nil
+	limit   int                                          // bytes of the longest record
+
+	pre    []byte   // what WithAttrs was given, encoded, without a leading comma
+	groups []string // names given to WithGroup
+	open   int      // how many of groups are opened in pre
+}
+
+// withAttrs returns the format with attrs encoded behind what f has.
+func (f *format) withAttrs(attrs []slog.Attr) *format {
+	e := newEncoder(f)
+	defer e.free()
+	e.buf = append(e.buf, f.pre...)
+	if !e.appendInGroups(func() bool { return e.appendAttrs(attrs) }) {
+		return f
+	}
+	derived := *f
+	derived.pre = slices.Clone(e.buf)
+	derived.open = len(f.groups)
+	return &derived
+}
+
+// withGroup returns the format with the group opened for what follows. The
+// group is written only once an attribute turns up in it.
+func (f *format) withGroup(name string) *format {
+	derived := *f
+	derived.groups = append(slices.Clip(f.groups), name)
+	return &derived
+}
+
+// encoder holds the state of encoding one record.
+type encoder struct {
+	*format
+	buf   []byte
+	path  []string // open groups, kept only for replace
+	depth int
+}
+
+var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024)} }}
+
+func newEncoder(f *format) *encoder {
+	e := encoders.Get().(*encoder)
+	e.format = f
+	return e
+}
+
+// free gives e back, unless one large record has left it with a buffer that is
+// not worth keeping.
+func (e *encoder) free() {
+	const keep = 64 << 10
+	if cap(e.buf) > keep {
+		return
+	}
+	clear(e.path[:cap(e.path)])
+	e.format, e.buf, e.path, e.depth = nil, e.buf[:0], e.path[:0], 0
+	encoders.Put(e)
+}
+
+// record encodes r into e.buf. It reports false when r did not fit into the
+// format's limit, or its ReplaceAttr panicked: what is in e.buf then is a small
+// record that says so.
+func (e *encoder) record(r *slog.Record) (whole bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			// Not even the message is kept: the function that panicked may be the
+			// one that redacts it.
+			why := slog.String("!PANIC", fmt.Sprintf("in ReplaceAttr, the record is lost: %v", p))
+			e.substitute(r, "", why, nil)
+			whole = false
+		}
+	}()
+	e.appendRecord(r)
+	if len(e.buf) <= e.limit {
+		return true
+	}
+	const keep = 1024
+	msg := r.Message
+	if len(msg) > keep {
+		msg = msg[:keep] + "…"
+	}
+	why := slog.String("!OVERSIZE", fmt.Sprintf("the record took more than MaxRecord, %d bytes; its attributes are lost", e.limit))
+	e.substitute(r, msg, why, e.replace)
+	return false
+}
+
+// substitute replaces what is in e.buf by a record with the time and level of r.
+func (e *encoder) substitute(r *slog.Record, msg string, why slog.Attr, replace func([]string, slog.Attr) slog.Attr) {
+	bare := format{replace: replace}
+	small := slog.NewRecord(r.Time, r.Level, msg, 0)
+	small.AddAttrs(why)
+	e.format, e.buf, e.path, e.depth = &bare, e.buf[:0], e.path[:0], 0
+	e.appendRecord(&small)
+}
+
+// appendRecord appends what slog.JSONHandler would write for r, without the
+// newline: time, level, source, message, then the attributes.
+func (e *encoder) appendRecord(r *slog.Record) {
+	e.buf = append(e.buf, '{')
+	if !r.Time.IsZero() {
+		t := r.Time.Round(0) // strips the monotonic clock reading
+		if e.replace == nil {
+			e.buf = append(e.buf, `"time":`...)
+			e.buf = appendTime(e.buf, t)
+		} else {
+			e.appendAttr(slog.Time(slog.TimeKey, t))
+		}
+	}
+	if e.replace == nil {
+		e.appendKey(slog.LevelKey)
+		e.buf = appendString(e.buf, r.Level.String())
+	} else {
+		e.appendAttr(slog.Any(slog.LevelKey, r.Level))
+	}
+	if e.source {
+		src := r.Source()
+		if src == nil {
+			src = &slog.Source{}
+		}
+		e.appendAttr(slog.Any(slog.SourceKey, src))
+	}
+	if e.replace == nil {
+		e.appendKey(slog.MessageKey)
+		e.buf = appendString(e.buf, r.Message)
+	} else {
+		e.appendAttr(slog.String(slog.MessageKey, r.Message))
+	}
+	open := e.open
+	if len(e.pre) > 0 {
+		e.appendComma()
+		e.buf = append(e.buf, e.pre...)
+	}
+	if r.NumAttrs() > 0 && e.appendInGroups(func() bool { return e.appendRecordAttrs(r) }) {
+		open = len(e.groups)
+	}
+	for range open {
+		e.buf = append(e.buf, '}')
+	}
+	e.buf = append(e.buf, '}')
+}
+
+// appendRecordAttrs reports whether it appended anything.
+func (e *encoder) appendRecordAttrs(r *slog.Record) (some bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		some = e.appendAttr(a) || some
+		return !e.full()
+	})
+	return some
+}
+
+// appendInGroups opens the groups that are not open yet and calls fill. When
+// fill adds nothing, no group is left behind.
+func (e *encoder) appendInGroups(fill func() bool) bool {
+	if e.replace != nil {
+		e.path = append(e.path, e.groups...)
+		defer func() { e.path = e.path[:0] }()
+	}
+	mark := len(e.buf)
+	for _, name := range e.groups[e.open:] {
+		e.appendKey(name)
+		e.buf = append(e.buf, '{')
+	}
+	if !fill() {
+		e.buf = e.buf[:mark]
+		return false
+	}
+	return true
+}
+
+// full reports whether the record is past its limit, so that the rest of it
+// need not be encoded.
+func (e *encoder) full() bool { return e.limit > 0 && len(e.buf) > e.limit }
+
+// appendAttrs reports whether it appended anything.
+func (e *encoder) appendAttrs(attrs []slog.Attr) (some bool) {
+	for _, a := range attrs {
+		some = e.appendAttr(a) || some
+		if e.full() {
+			break
+		}
+	}
+	return some
+}
+
+// appendAttr appends a, by slog's rules for handlers: the value is resolved,
+// then ReplaceAttr is asked (not for groups), an empty attribute and an empty
+// group are left out, and a group without a name is inlined.
+func (e *encoder) appendAttr(a slog.Attr) bool {
+	if a.Value.Kind() == slog.KindLogValuer {
+		a.Value = a.Value.Resolve()
+	}
+	if e.replace != nil && a.Value.Kind() != slog.KindGroup {
+		a = e.replace(e.path, a)
+		a.Value = a.Value.Resolve()
+	}
+	switch a.Value.Kind() {
+	case slog.KindGroup:
+		return e.appendGroup(a.Key, a.Value.Group())
+	case slog.KindAny:
+		v := a.Value.Any()
+		if v == nil && a.Key == "" {
+			return false
+		}
+		if src, ok := v.(*slog.Source); ok {
+			return e.appendSource(a.Key, src)
+		}
+		e.appendKey(a.Key)
+		e.appendAny(v)
+	default:
+		e.appendKey(a.Key)
+		e.appendPlain(a.Value)
+	}
+	return true
+}
+
+func (e *encoder) appendGroup(name string, attrs []slog.Attr) bool {
+	if len(attrs) == 0 {
+		return false
+	}
+	if e.depth >= maxDepth {
+		e.appendKey(name)
+		e.appendError("groups are nested too deep")
+		return true
+	}
+	e.depth++
+	defer func() { e.depth-- }()
+	if name == "" {
+		return e.appendAttrs(attrs)
+	}
+	mark := len(e.buf)
+	e.appendKey(name)
+	e.buf = append(e.buf, '{')
+	if e.replace != nil {
+		e.path = append(e.path, name)
+		defer func() { e.path = e.path[:len(e.path)-1] }()
+	}
+	if !e.appendAttrs(attrs) {
+		e.buf = e.buf[:mark]
+		return false
+	}
+	e.buf = append(e.buf, '}')
+	return true
+}
+
+// appendSource appends a call site as a group of its non-zero fields.
+func (e *encoder) appendSource(key string, src *slog.Source) bool {
+	if src == nil {
+		return false
+	}
+	var attrs []slog.Attr
+	if src.Function != "" {
+		attrs = append(attrs, slog.String("function", src.Function))
+	}
+	if src.File != "" {
+		attrs = append(attrs, slog.String("file", src.File))
+	}
+	if src.Line != 0 {
+		attrs = append(attrs, slog.Int("line", src.Line))
+	}
+	return e.appendGroup(key, attrs)
+}
+
+// appendComma separates what comes from what is there. An opening brace is the
+// only thing that can end in one: a value ends in a quote, a digit, a letter or
+// a closing bracket.
+func (e *encoder) appendComma() {
+	if n := len(e.buf); n > 0 && e.buf[n-1] != '{' {
+		e.buf = append(e.buf, ',')
+	}
+}
+
+func (e *encoder) appendKey(key string) {
+	e.appendComma()
+	e.buf = appendString(e.buf, key)
+	e.buf = append(e.buf, ':')
+}
+
+// appendPlain appends a value of any kind but Any, Group and LogValuer.
+func (e *encoder) appendPlain(v slog.Value) {
+	switch v.Kind() {
+	case slog.KindString:
+		e.buf = appendString(e.buf, v.String())
+	case slog.KindInt64:
+		e.buf = strconv.AppendInt(e.buf, v.Int64(), 10)
+	case slog.KindUint64:
+		e.buf = strconv.AppendUint(e.buf, v.Uint64(), 10)
+	case slog.KindBool:
+		e.buf = strconv.AppendBool(e.buf, v.Bool())
+	case slog.KindDuration:
+		e.buf = strconv.AppendInt(e.buf, int64(v.Duration()), 10)
+	case slog.KindFloat64:
+		e.appendFloat(v.Float64())
+	case slog.KindTime:
+		e.buf = appendTime(e.buf, v.Time())
+	}
+}
+
+// appendAny appends an error as its text, anything else as encoding/json
+// writes it. A failure becomes text in place of the value; so does a panic, as
+// a value's own methods run here.
+func (e *encoder) appendAny(v any) {
+	mark := len(e.buf)
+	defer func() {
+		if p := recover(); p != nil {
+			e.buf = e.buf[:mark]
+			if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
+				e.buf = append(e.buf, `"<nil>"`...)
+				return
+			}
+			e.buf = appendString(e.buf, fmt.Sprintf("!PANIC: %v", p))
+		}
+	}()
+	if err, ok := v.(error); ok {
+		if _, ok := v.(json.Marshaler); !ok {
+			e.buf = appendString(e.buf, err.Error())
+			return
+		}
+	}
+	e.appendMarshal(v)
+}
+
+func (e *encoder) appendError(text string) {
+	e.buf = appendString(e.buf, "!ERROR:"+text)
+}
+
+// appendFloat appends f as encoding/json does, which follows ECMAScript: an
+// exponent only outside 1e-6 to 1e21, and without leading zeros.
+func (e *encoder) appendFloat(f float64) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		e.appendMarshal(f) // for the text of its error
+		return
+	}
+	verb := byte('f')
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		verb = 'e'
+	}
+	e.buf = strconv.AppendFloat(e.buf, f, verb, -1, 64)
+	if n := len(e.buf); verb == 'e' && n >= 4 && e.buf[n-4] == 'e' && e.buf[n-2] == '0' {
+		e.buf[n-2] = e.buf[n-1]
+		e.buf = e.buf[:n-1]
+	}
+}
+
+// marshaler is a json.Encoder with the buffer it writes to: the only way to
+// have encoding/json leave <, > and & as they are.
+type marshaler struct {
+	buf bytes.Buffer
+	enc *json.Encoder
+}
+
+var marshalers = sync.Pool{New: func() any {
+	m := new(marshaler)
+	m.enc = json.NewEncoder(&m.buf)
+	m.enc.SetEscapeHTML(false)
+	return m
+}}
+
+func (e *encoder) appendMarshal(v any) {
+	const keep = 16 << 10
+	m := marshalers.Get().(*marshaler)
+	defer func() {
+		if m.buf.Cap() <= keep {
+			m.buf.Reset()
+			marshalers.Put(m)
+		}
+	}()
+	if err := m.enc.Encode(v); err != nil {
+		e.appendError(err.Error())
+		return
+	}
+	e.buf = append(e.buf, bytes.TrimSuffix(m.buf.Bytes(), []byte{'\n'})...)
+}
+
+// appendTime appends t as time.Time.MarshalJSON does. RFC 3339 has years of
+// four digits only.
+func appendTime(dst []byte, t time.Time) []byte {
+	if y := t.Year(); y < 0 || y >= 10_000 {
+		return appendString(dst, "!ERROR:time.Time year outside of range [0,9999]")
+	}
+	dst = append(dst, '"')
+	dst = t.AppendFormat(dst, time.RFC3339Nano)
+	return append(dst, '"')
+}
+
+// plain tells the bytes that stand for themselves in a JSON string.
+var plain = func() (t [256]bool) {
+	for b := 0x20; b < utf8.RuneSelf; b++ {
+		t[b] = b != '"' && b != '\\'
+	}
+	return t
+}()
+
+// appendString appends s in quotes, escaped as encoding/json does without HTML
+// escaping: control characters, quotes and backslashes, invalid UTF-8, and
+// U+2028 and U+2029, which end a line in JavaScript.
+func appendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		b := s[i]
+		if plain[b] {
+			i++
+			continue
+		}
+		if b >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			switch {
+			case r == utf8.RuneError && size == 1:
+				dst = append(append(dst, s[start:i]...), `\ufffd`...)
+			case r == '\u2028' || r == '\u2029':
+				dst = append(append(dst, s[start:i]...), `\u202`...)
+				dst = append(dst, hex[r&0xF])
+			default:
+				i += size
+				continue
+			}
+			i += size
+			start = i
+			continue
+		}
+		dst = append(append(dst, s[start:i]...), '\\')
+		switch b {
+		case '"', '\\':
+			dst = append(dst, b)
+		case '\n':
+			dst = append(dst, 'n')
+		case '\r':
+			dst = append(dst, 'r')
+		case '\t':
+			dst = append(dst, 't')
+		default:
+			dst = append(dst, 'u', '0', '0', hex[b>>4], hex[b&0xF])
+		}
+		i++
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}

@@ -1,0 +1,364 @@
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Overflow says what happens to records when the buffer is full.
+type Overflow int
+
+const (
+	// ShedByLevel makes room by dropping the oldest record of the lowest level
+	// present: DEBUG goes first, then INFO, then WARN, and ERROR last. A new
+	// record below everything that is kept is dropped itself.
+	ShedByLevel Overflow = iota
+
+	// DropOldest makes room by dropping the oldest record.
+	DropOldest
+
+	// Block makes Handle wait for room, at most Options.BlockTimeout; then the
+	// new record is dropped.
+	Block
+)
+
+// ranks are the classes of levels that ShedByLevel tells apart.
+const ranks = 4
+
+func rank(l slog.Level) int {
+	switch {
+	case l < slog.LevelInfo:
+		return 0
+	case l < slog.LevelWarn:
+		return 1
+	case l < slog.LevelError:
+		return 2
+	}
+	return 3
+}
+
+// cause is why a record was dropped.
+type cause int
+
+const (
+	shed cause = iota
+	oversize
+	closed
+	refused
+	causes
+)
+
+// queue is a bounded FIFO of encoded records. Records wait in it by rank, so
+// that the less important can be dropped from between the others; they leave in
+// the order of their sequence numbers, for the window of those being published,
+// and are let go when settled. It knows no AMQP.
+//
+// Any number of goroutines put. A single one, the publisher, owns the window.
+type queue struct {
+	limit    int // bytes of records waiting and in the window
+	overflow Overflow
+	patience time.Duration // for Block
+	wake     chan struct{} // has a value when records wait and the publisher may not know
+	stop     chan struct{} // closed when the queue closes
+
+	mu       sync.Mutex // guards what follows
+	waiting  [ranks]fifo
+	window   []entry // taken by the publisher, oldest first; a part of backing
+	backing  []entry // reused for window
+	bytes    int     // of waiting and window
+	records  int     // in waiting and window
+	seq      uint64  // of the last record put
+	closed   bool
+	idle     bool          // the publisher waits for wake
+	progress chan struct{} // closed and replaced when records leave; nil when nobody waits
+	ledger   ledger
+}
+
+// ledger counts what became of records.
+type ledger struct {
+	confirmed uint64
+	dropped   [causes]uint64
+	unknown   uint64
+	missing   uint64 // sequence numbers that will never be seen: dropped, less those replaced
+}
+
+func newQueue(limit int, overflow Overflow, patience time.Duration) *queue {
+	return &queue{
+		limit:    limit,
+		overflow: overflow,
+		patience: patience,
+		wake:     make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+	}
+}
+
+// put gives the record the next sequence number and keeps a copy of it, or
+// drops what the policy says. A record that is not whole stands for one that
+// was too large; that one has been lost already. It blocks only under Block.
+func (q *queue) put(level slog.Level, unix int64, body []byte, whole bool) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.overflow == Block {
+		q.waitForRoomLocked(len(body))
+	}
+	q.seq++
+	e := entry{seq: q.seq, unix: unix, level: level, whole: whole}
+	if !whole {
+		q.ledger.dropped[oversize]++
+	}
+	if q.closed {
+		q.dropLocked(&e, closed)
+		return ErrClosed
+	}
+	if !q.makeRoomLocked(len(body), rank(level)) {
+		q.dropLocked(&e, shed)
+		return nil
+	}
+	q.waiting[rank(level)].push(e, body)
+	q.bytes += len(body)
+	q.records++
+	if q.idle {
+		q.idle = false
+		q.wake <- struct{}{}
+	}
+	return nil
+}
+
+// waitForRoomLocked waits, without the lock, until n bytes fit, patience is at
+// its end, or the queue closes.
+func (q *queue) waitForRoomLocked(n int) {
+	if q.bytes+n <= q.limit || n > q.limit || q.closed {
+		return
+	}
+	patience := time.NewTimer(q.patience)
+	defer patience.Stop()
+	for q.bytes+n > q.limit && !q.closed {
+		progress := q.progressLocked()
+		q.mu.Unlock()
+		late := false
+		select {
+		case <-progress:
+		case <-q.stop:
+		case <-patience.C:
+			late = true
+		}
+		q.mu.Lock()
+		if late {
+			return
+		}
+	}
+}
+
+// makeRoomLocked drops waiting records, as the policy has it, until n more
+// bytes fit. It reports false when the new record itself has to go.
+func (q *queue) makeRoomLocked(n, newRank int) bool {
+	if n > q.limit {
+		return false
+	}
+	for q.bytes+n > q.limit {
+		victim := q.victimLocked(newRank)
+		if victim == nil {
+			return false
+		}
+		e := victim.pop()
+		q.bytes -= int(e.size)
+		q.records--
+		q.dropLocked(&e, shed)
+		e.release()
+		q.movedLocked()
+	}
+	return true
+}
+
+// victimLocked returns the queue whose oldest record is to be dropped for one
+// of rank newRank, nil when there is none.
+func (q *queue) victimLocked(newRank int) *fifo {
+	switch q.overflow {
+	case DropOldest:
+		return q.oldestLocked()
+	case ShedByLevel:
+		for r := range newRank + 1 {
+			if !q.waiting[r].empty() {
+				return &q.waiting[r]
+			}
+		}
+	}
+	return nil
+}
+
+// oldestLocked returns the queue that holds the oldest waiting record, nil when
+// none waits.
+func (q *queue) oldestLocked() (first *fifo) {
+	for r := range q.waiting {
+		if f := &q.waiting[r]; !f.empty() && (first == nil || f.head().seq < first.head().seq) {
+			first = f
+		}
+	}
+	return first
+}
+
+func (q *queue) dropLocked(e *entry, why cause) {
+	q.ledger.missing++
+	if e.whole {
+		q.ledger.dropped[why]++
+	}
+}
+
+// fill moves waiting records into the window until it holds most, and returns
+// up to burst of those behind the first sent, to be published, and how many
+// sequence numbers will never be. When there are none to publish, the next put
+// sends to wake.
+func (q *queue) fill(most, sent, burst int) (next []entry, missing uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if cap(q.window) < most {
+		if q.backing == nil {
+			q.backing = make([]entry, 0, 2*most)
+		}
+		q.window = append(q.backing[:0], q.window...)
+	}
+	for len(q.window) < most {
+		f := q.oldestLocked()
+		if f == nil {
+			break
+		}
+		q.window = append(q.window, f.pop())
+	}
+	next = q.window[min(sent, len(q.window)):min(sent+burst, len(q.window))]
+	for i := range next {
+		next[i].sent = true
+	}
+	q.idle = len(next) == 0 && len(q.wake) == 0
+	return next, q.ledger.missing
+}
+
+// settle lets go of the n oldest records of the window: confirmed by the
+// broker, or refused by it for good.
+func (q *queue) settle(n int, confirmed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = min(n, len(q.window)) // none after abandon
+	for i := range q.window[:n] {
+		e := &q.window[i]
+		switch {
+		case !confirmed:
+			q.dropLocked(e, refused)
+		case e.whole:
+			q.ledger.confirmed++
+		}
+		q.bytes -= int(e.size)
+		q.records--
+		e.release()
+	}
+	q.window = q.window[n:]
+	q.movedLocked()
+}
+
+// retry counts a refusal of the oldest record of the window and moves it behind
+// the others. It reports false, and does nothing, when the record has been
+// refused too often.
+func (q *queue) retry() bool {
+	const most = 3
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.window) == 0 || q.window[0].tries+1 >= most {
+		return false
+	}
+	e := q.window[0]
+	e.tries++
+	copy(q.window, q.window[1:])
+	q.window[len(q.window)-1] = e
+	return true
+}
+
+// flush waits until every record put so far has left, or ctx ends.
+func (q *queue) flush(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for last := q.seq; q.pendingLocked(last); {
+		progress := q.progressLocked()
+		q.mu.Unlock()
+		var err error
+		select {
+		case <-progress:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		q.mu.Lock()
+		if err != nil && q.pendingLocked(last) {
+			return err
+		}
+	}
+	return nil
+}
+
+// pendingLocked reports whether a record up to last is still here.
+func (q *queue) pendingLocked(last uint64) bool {
+	for i := range q.window {
+		if q.window[i].seq <= last {
+			return true
+		}
+	}
+	f := q.oldestLocked()
+	return f != nil && f.head().seq <= last
+}
+
+// close makes put drop what comes from now on.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.closed = true
+		close(q.stop)
+	}
+}
+
+// abandon lets go of everything: records that were published have an unknown
+// fate, the others are dropped. It returns how many there were of each. What
+// the publisher still holds stays readable.
+func (q *queue) abandon() (unknown, dropped int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.window {
+		if e := &q.window[i]; !e.sent {
+			q.dropLocked(e, closed)
+			dropped++
+		} else if e.whole {
+			q.ledger.unknown++
+			unknown++
+		}
+	}
+	for f := q.oldestLocked(); f != nil; f = q.oldestLocked() {
+		e := f.pop()
+		q.dropLocked(&e, closed)
+		dropped++
+	}
+	q.window, q.backing, q.waiting, q.bytes, q.records = nil, nil, [ranks]fifo{}, 0, 0
+	q.movedLocked()
+	return unknown, dropped
+}
+
+// progressLocked returns a channel that is closed when records leave.
+func (q *queue) progressLocked() <-chan struct{} {
+	if q.progress == nil {
+		q.progress = make(chan struct{})
+	}
+	return q.progress
+}
+
+func (q *queue) movedLocked() {
+	if q.progress != nil {
+		close(q.progress)
+		q.progress = nil
+	}
+}
+
+// snapshot returns the ledger, the number of records accepted, and what is
+// pending, all of one instant.
+func (q *queue) snapshot() (l ledger, accepted uint64, records, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ledger, q.seq, q.records, q.bytes
+}

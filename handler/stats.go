@@ -1,0 +1,47 @@
+package handler
+
+// Stats are counts since New, all of one instant. Every record given to Handle
+// is in exactly one of Confirmed, Dropped, Unknown and PendingRecords; after a
+// clean Close, Accepted = Confirmed + Dropped.Total().
+type Stats struct {
+	Accepted       uint64  `json:"accepted"`        // given to Handle: the last sequence number
+	Confirmed      uint64  `json:"confirmed"`       // taken by the broker
+	Dropped        Dropped `json:"dropped"`         // lost, and known to be
+	Unknown        uint64  `json:"unknown"`         // published, but closed before the broker answered
+	PendingRecords int     `json:"pending_records"` // in the buffer, those on their way included
+	PendingBytes   int     `json:"pending_bytes"`
+	Reconnects     uint64  `json:"reconnects"` // connections after the first
+	Connected      bool    `json:"connected"`
+	LastError      string  `json:"last_error,omitempty"` // without any password
+}
+
+// Dropped are counts of lost records by cause.
+type Dropped struct {
+	Shed     uint64 `json:"shed"`     // the buffer was full
+	Oversize uint64 `json:"oversize"` // over MaxRecord, or lost in ReplaceAttr; a substitute was sent
+	Closed   uint64 `json:"closed"`   // handled after Close, or left when Close's context ended
+	Refused  uint64 `json:"refused"`  // the broker said no (basic.nack), repeatedly
+}
+
+// Total returns the sum of all causes.
+func (d Dropped) Total() uint64 { return d.Shed + d.Oversize + d.Closed + d.Refused }
+
+// Stats returns the counts so far.
+func (h *Handler) Stats() Stats {
+	l, accepted, records, bytes := h.pub.queue.snapshot()
+	s := Stats{
+		Accepted:  accepted,
+		Confirmed: l.confirmed,
+		Dropped: Dropped{
+			Shed:     l.dropped[shed],
+			Oversize: l.dropped[oversize],
+			Closed:   l.dropped[closed],
+			Refused:  l.dropped[refused],
+		},
+		Unknown:        l.unknown,
+		PendingRecords: records,
+		PendingBytes:   bytes,
+	}
+	h.pub.status.fill(&s)
+	return s
+}

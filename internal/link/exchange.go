@@ -1,0 +1,75 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// inequivalent is how RabbitMQ says that an exchange exists otherwise.
+var inequivalent = regexp.MustCompile(`inequivalent arg '(\w+)'.* but current is '?([^' ]*)`)
+
+// DeclareFanout makes sure of a durable fanout exchange. One that exists with
+// another durability is used as it is: the RabbitMQ tutorials differ among
+// languages. One of another type is an Error that names both. A user who may
+// not declare is let go on, as long as the exchange exists.
+//
+// Each step has a channel of its own, since the broker answers a refusal by
+// closing the channel (AMQP 0-9-1 section 2.2.7).
+func (c *Conn) DeclareFanout(name string) error {
+	err := c.onChannel(func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclare(name, amqp.ExchangeFanout, true, false, false, false, nil)
+	})
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	if !ok {
+		return err
+	}
+	switch refusal.Code {
+	case amqp.PreconditionFailed:
+		if m := inequivalent.FindStringSubmatch(refusal.Reason); m != nil && m[1] == "type" {
+			return &Error{
+				Problem: fmt.Sprintf("exchange %q on %s is of type %s, not fanout", name, c.Endpoint, m[2]),
+				Hint:    "name another exchange with -x (Options.Exchange), or delete that one",
+				Fatal:   true,
+				err:     err,
+			}
+		}
+		return nil
+	case amqp.AccessRefused:
+		return c.checkExchange(name)
+	}
+	return err
+}
+
+// checkExchange looks whether the exchange exists. A broker that refuses even
+// that (RabbitMQ 4.2.6 and later, without permissions) leaves it open.
+func (c *Conn) checkExchange(name string) error {
+	err := c.onChannel(func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclarePassive(name, amqp.ExchangeFanout, true, false, false, false, nil)
+	})
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	switch {
+	case ok && refusal.Code == amqp.NotFound:
+		return &Error{
+			Problem: fmt.Sprintf("exchange %q on %s does not exist, and user %q may not create it", name, c.Endpoint, c.Endpoint.user),
+			Hint:    "have it declared as a durable fanout by a user with the configure permission",
+			Fatal:   true,
+			err:     err,
+		}
+	case ok && refusal.Code == amqp.AccessRefused:
+		return nil
+	}
+	return err
+}
+
+// onChannel runs do on a channel that is thrown away afterwards.
+func (c *Conn) onChannel(do func(*amqp.Channel) error) error {
+	ch, err := c.Channel()
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	return do(ch)
+}

@@ -1,0 +1,151 @@
+// Package link keeps a connection to a RabbitMQ broker for handler and sink.
+//
+// It parses the URLs, dials them in turn, says in plain words what went wrong
+// and what to do about it, and dials again for as long as it is wanted. It owns
+// the socket below amqp091-go: every write has a deadline, and the socket can
+// be closed from outside whatever the library is waiting for. The library sets
+// no write deadline of its own, and would wait for ever on a peer that has
+// stopped reading.
+//
+// It does not use the library's Config.Recovery, which gives up after a few
+// attempts, knows one URL, and does not send again what was not confirmed.
+package link
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Config says where and how to connect. Its zero value is not usable: it needs
+// an Endpoint.
+type Config struct {
+	// Endpoints are tried in turn.
+	Endpoints []Endpoint
+
+	// Name is the connection's name in RabbitMQ's management and its log.
+	Name string
+
+	// Heartbeat is asked for; the broker may ask for less. Default 10 s.
+	// A peer that is silent for one and a half of it is given up.
+	Heartbeat time.Duration
+
+	// DialTimeout bounds TCP, TLS and the AMQP handshake together. Default 10 s.
+	DialTimeout time.Duration
+
+	// WriteTimeout bounds each write to the socket. Default 5 s.
+	WriteTimeout time.Duration
+
+	// Notify is told of every change, from the goroutine of Supervise. May be nil.
+	Notify func(State)
+
+	// FailFast makes Supervise return the first error that no retry can mend
+	// (a refused login, a missing vhost, an exchange of another type) as long
+	// as no connection has been of use yet.
+	FailFast bool
+}
+
+func (c Config) withDefaults() Config {
+	c.Heartbeat = cmp.Or(c.Heartbeat, 10*time.Second)
+	c.DialTimeout = cmp.Or(c.DialTimeout, 10*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 5*time.Second)
+	if c.Notify == nil {
+		c.Notify = func(State) {}
+	}
+	return c
+}
+
+// Conn is an open connection. Its channels come from the library; its end is
+// ours.
+type Conn struct {
+	*amqp.Connection
+	Endpoint Endpoint
+
+	raw  net.Conn
+	done chan *amqp.Error // closed when the library has let go of the connection
+}
+
+// Dial connects to one endpoint. It blocks until the handshake is done, fails,
+// or ctx ends.
+func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
+	cfg = cfg.withDefaults()
+	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
+	defer cancel()
+	c := &Conn{Endpoint: to}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(cfg.Name)
+	conn, err := amqp.DialConfig(to.url, amqp.Config{
+		Heartbeat:  cfg.Heartbeat,
+		Properties: properties,
+		Dial: func(network, addr string) (net.Conn, error) {
+			raw, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			// The handshake knows no context; closing the socket ends it.
+			stop := context.AfterFunc(ctx, func() { raw.Close() })
+			c.raw = &socket{Conn: raw, timeout: cfg.WriteTimeout, handshake: stop}
+			return c.raw, nil
+		},
+	})
+	if s, ok := c.raw.(*socket); ok && !s.handshake() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		if c.raw != nil {
+			c.raw.Close()
+		}
+		return nil, describe(to, cmp.Or(context.Cause(ctx), err), err)
+	}
+	c.Connection = conn
+	c.done = conn.NotifyClose(make(chan *amqp.Error, 1))
+	return c, nil
+}
+
+// Abort closes the socket at once. Whatever waits for the connection returns
+// with an error.
+func (c *Conn) Abort() { c.raw.Close() }
+
+// Close says goodbye to the broker, until ctx ends, and closes the socket.
+func (c *Conn) Close(ctx context.Context) {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		c.Connection.Close()
+	}()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+	}
+	c.Abort()
+	<-closed
+}
+
+// Lost is closed, after the reason where there is one, when the connection has
+// ended.
+func (c *Conn) Lost() <-chan *amqp.Error { return c.done }
+
+// socket is the connection below amqp091-go, and below TLS.
+type socket struct {
+	net.Conn
+	timeout   time.Duration
+	handshake func() bool // ends the handshake's deadline
+}
+
+// Write sets a deadline for every write. On an error the library's stream may
+// be cut within a frame; nothing but closing it helps then.
+func (s *socket) Write(p []byte) (int, error) {
+	if err := s.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+		return 0, err
+	}
+	n, err := s.Conn.Write(p)
+	if err != nil {
+		s.Conn.Close()
+		return n, fmt.Errorf("write to broker: %w", err)
+	}
+	return n, nil
+}

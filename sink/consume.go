@@ -1,0 +1,294 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/internal/envelope"
+	"github.com/slogcast/slogcast/internal/link"
+)
+
+// grace is how long a Writer may take once ctx has ended and nothing is left to
+// drain: a terminal that was stopped with Ctrl-S must not hold up Ctrl-C.
+const grace = 500 * time.Millisecond
+
+// errStalled is returned when the Writer did not return in that time.
+var errStalled = errors.New("the output takes nothing; the last records were not written")
+
+// tail is one call of Tail. A single goroutine runs all of it but the Writer.
+type tail struct {
+	Config
+	writer    Writer
+	sequences *sequences
+	failed    error // ends Tail
+}
+
+func (t *tail) notify(s link.State) {
+	if s.Err != nil {
+		t.Notify(Notice{Lost: s.Err, Retry: s.Wait})
+	}
+}
+
+// session receives over one connection until that is lost (an error), or ctx
+// ends or the Writer fails (nil).
+func (t *tail) session(ctx context.Context, c *link.Conn) error {
+	stop := context.AfterFunc(ctx, func() {
+		// Nothing may wait for the broker for longer than this.
+		time.AfterFunc(t.Drain+2*grace, c.Abort)
+	})
+	defer stop()
+	s, err := t.subscribe(c)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	t.Notify(Notice{Connected: c.Endpoint.String()})
+	err = s.receive(ctx)
+	if err == nil && ctx.Err() != nil && t.failed == nil {
+		s.finish(ctx)
+	}
+	return err
+}
+
+// subscription is a bound queue and what has come from it over one connection.
+type subscription struct {
+	*tail
+	ch         *amqp.Channel
+	queue      string
+	deliveries <-chan amqp.Delivery
+	closed     <-chan *amqp.Error
+
+	batch   []Record // received, not written
+	pending int      // messages not acknowledged; more than batch when some are filtered
+	last    uint64   // delivery tag of the last of them
+}
+
+// consumerTag names the consumer. The library's default would show os.Args[0].
+const consumerTag = "logtail"
+
+func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
+	if err := c.DeclareFanout(t.Exchange); err != nil {
+		return nil, err
+	}
+	ch, err := c.Channel()
+	if err != nil {
+		return nil, err
+	}
+	if err := ch.Qos(t.Prefetch, 0, false); err != nil {
+		return nil, err
+	}
+	args := amqp.Table{}
+	if t.MaxLength > 0 {
+		args["x-max-length"] = int64(t.MaxLength)
+	}
+	if t.MaxBytes > 0 {
+		args["x-max-length-bytes"] = int64(t.MaxBytes)
+	}
+	// Exclusive without auto-delete: the queue goes with the connection, not
+	// with the consumer.
+	q, err := ch.QueueDeclare("", false, false, true, false, args)
+	if err != nil {
+		return nil, refused(err, c.Endpoint, "declare a queue", "permission to configure, write and read amq.gen-.*")
+	}
+	if err := ch.QueueBind(q.Name, "", t.Exchange, false, nil); err != nil {
+		return nil, refused(err, c.Endpoint, "bind its queue to exchange "+t.Exchange, "permission to write amq.gen-.* and to read "+t.Exchange)
+	}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	deliveries, err := ch.Consume(q.Name, consumerTag, false, true, false, false, nil)
+	if err != nil {
+		return nil, refused(err, c.Endpoint, "consume from its queue", "permission to read amq.gen-.*")
+	}
+	t.sequences.session++
+	return &subscription{tail: t, ch: ch, queue: q.Name, deliveries: pump(deliveries, t.Prefetch), closed: closed}, nil
+}
+
+// pump moves deliveries into a channel with room for all that the broker hands
+// over before it is acknowledged. The library's own has none, so that one could
+// not tell whether more are there.
+func pump(in <-chan amqp.Delivery, room int) <-chan amqp.Delivery {
+	out := make(chan amqp.Delivery, room)
+	go func() {
+		defer close(out)
+		for d := range in {
+			out <- d
+		}
+	}()
+	return out
+}
+
+// refused says which permission is missing when the broker answers 403.
+func refused(err error, to link.Endpoint, what, missing string) error {
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	if !ok || refusal.Code != amqp.AccessRefused {
+		return err
+	}
+	return &link.Error{
+		Problem: fmt.Sprintf("user %q on %s may not %s", to.User(), to, what),
+		Hint:    "it needs " + missing + ": rabbitmqctl set_permissions",
+		Fatal:   true,
+	}
+}
+
+// receive gathers records and writes them. It returns nil when ctx has ended or
+// the Writer has failed.
+func (s *subscription) receive(ctx context.Context) error {
+	linger := time.NewTimer(0)
+	<-linger.C
+	defer linger.Stop()
+	for {
+		select {
+		case d, ok := <-s.deliveries:
+			if !ok {
+				return s.lost()
+			}
+			if s.pending == 0 && s.Linger > 0 {
+				linger.Reset(s.Linger)
+			}
+			s.take(ctx, &d)
+			full := s.pending >= max(1, s.Prefetch/2)
+			if !full && (s.Linger > 0 || len(s.deliveries) > 0) {
+				break
+			}
+			if err := s.flush(ctx); err != nil {
+				return err
+			}
+		case <-linger.C:
+			if err := s.flush(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+		if s.failed != nil {
+			return nil
+		}
+	}
+}
+
+// take adds the records of a message to the batch. A gap before one is told
+// after what came earlier is written.
+func (s *subscription) take(ctx context.Context, d *amqp.Delivery) {
+	about := envelope.Read(d)
+	now := time.Now()
+	for seq, body := range about.Records(d.Body) {
+		fresh, gap := s.sequences.see(&about, seq, now)
+		if gap != nil {
+			s.write(ctx)
+			s.Notify(Notice{Gap: gap})
+		}
+		r := Record{
+			Body:     body,
+			Producer: about.Producer,
+			Seq:      seq,
+			App:      about.App,
+			Host:     about.Host,
+			Sent:     about.Time,
+			Received: now,
+			object:   isObject(body),
+		}
+		if fresh && s.Filter.Pass(&r) {
+			s.batch = append(s.batch, r)
+		}
+	}
+	s.pending++
+	s.last = d.DeliveryTag
+}
+
+// flush writes the batch and acknowledges it.
+func (s *subscription) flush(ctx context.Context) error {
+	if s.write(ctx); s.failed != nil || s.pending == 0 {
+		return nil
+	}
+	s.pending = 0
+	return s.ch.Ack(s.last, true)
+}
+
+// write writes the batch. A Writer that waits for something is left behind some
+// time after ctx has ended.
+func (s *subscription) write(ctx context.Context) {
+	if len(s.batch) == 0 || s.failed != nil {
+		return
+	}
+	done := make(chan error, 1)
+	batch := s.batch
+	go func() { done <- s.writer.Write(ctx, batch) }()
+	select {
+	case s.failed = <-done:
+	case <-ctx.Done():
+		select {
+		case s.failed = <-done:
+		case <-time.After(max(grace, s.Drain)):
+			s.failed = errStalled
+			return
+		}
+	}
+	clear(s.batch)
+	s.batch = s.batch[:0]
+}
+
+// lost returns why no more deliveries come.
+func (s *subscription) lost() error {
+	select {
+	case reason := <-s.closed:
+		if reason != nil {
+			return reason
+		}
+		return amqp.ErrClosed
+	case <-time.After(100 * time.Millisecond):
+		return errors.New("the broker has cancelled the consumer; was its queue deleted?")
+	}
+}
+
+// finish writes what is left once ctx has ended: with Drain what waits at the
+// broker, and in any case what has been handed over. Errors of the connection
+// end it; what is not acknowledged by then is the broker's to drop with the
+// queue.
+func (s *subscription) finish(ctx context.Context) {
+	if s.Drain > 0 {
+		s.drain(ctx)
+	}
+	if s.failed != nil || s.ch.Cancel(consumerTag, false) != nil {
+		return
+	}
+	for d := range s.deliveries {
+		s.take(ctx, &d)
+	}
+	// The connection is about to close; an error here changes nothing.
+	_ = s.flush(ctx)
+}
+
+// drain unbinds the queue, so that nothing new comes, and writes what is in it.
+func (s *subscription) drain(ctx context.Context) {
+	if s.ch.QueueUnbind(s.queue, "", s.Exchange, nil) != nil {
+		return
+	}
+	late := time.NewTimer(s.Drain)
+	defer late.Stop()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for s.failed == nil {
+		select {
+		case d, ok := <-s.deliveries:
+			if !ok {
+				return
+			}
+			s.take(ctx, &d)
+			if s.pending >= max(1, s.Prefetch/2) && s.flush(ctx) != nil {
+				return
+			}
+		case <-poll.C:
+			q, err := s.ch.QueueDeclarePassive(s.queue, false, false, true, false, nil)
+			if err != nil || q.Messages == 0 || s.flush(ctx) != nil {
+				return
+			}
+		case <-late.C:
+			return
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package sink
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Record is one log record as it came from the broker.
+type Record struct {
+	// Body is what the producer sent: for a slogcast handler the JSON object
+	// that slog.JSONHandler would have written. Other programs may send anything.
+	// It is valid until Write returns.
+	Body []byte
+
+	Producer string    // UUID of the handler, empty for other programs
+	Seq      uint64    // its sequence number, 0 when unknown
+	App      string    // AMQP property app-id
+	Host     string    // header host
+	Sent     time.Time // AMQP property timestamp, whole seconds; zero when missing
+	Received time.Time
+
+	object bool     // Body is one JSON object
+	parts  *decoded // set by decode
+}
+
+// ID returns "<producer>/<seq>", or "" when the record has none.
+func (r *Record) ID() string {
+	if r.Seq == 0 {
+		return ""
+	}
+	return r.Producer + "/" + strconv.FormatUint(r.Seq, 10)
+}
+
+// Level returns the record's level, and slog.LevelInfo for a record that has
+// none.
+func (r *Record) Level() slog.Level {
+	l, _ := parseLevel(r.decode().level)
+	return l
+}
+
+// AppendLine appends the record as a line of an archive: the body, if it is a
+// JSON object, with what the envelope says as its last members. Any other body
+// becomes the message of a new object. The line ends in a newline and holds no
+// other.
+func (r *Record) AppendLine(dst []byte) []byte {
+	dst = r.appendOpen(dst)
+	if id := r.ID(); id != "" {
+		dst = appendMember(dst, "@id", id)
+	}
+	if r.App != "" {
+		dst = appendMember(dst, "@app", r.App)
+	}
+	if r.Host != "" {
+		dst = appendMember(dst, "@host", r.Host)
+	}
+	return append(dst, '}', '\n')
+}
+
+// appendOpen appends the record as a JSON object without its last brace.
+func (r *Record) appendOpen(dst []byte) []byte {
+	if !r.object {
+		dst = append(dst, `{"time":`...)
+		dst = append(r.Received.AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
+		return appendMember(dst, "msg", string(r.Body))
+	}
+	body := bytes.TrimSpace(r.Body)
+	if bytes.IndexByte(body, '\n') >= 0 || bytes.IndexByte(body, '\r') >= 0 {
+		var compact bytes.Buffer
+		if json.Compact(&compact, body) == nil {
+			body = compact.Bytes()
+		}
+	}
+	return append(dst, bytes.TrimSuffix(body, []byte{'}'})...)
+}
+
+// appendMember appends a member to an object that is open at the end of dst.
+func appendMember(dst []byte, key, value string) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	quoted, _ := json.Marshal(value) // a string can always be marshaled
+	dst = strconv.AppendQuote(dst, key)
+	return append(append(dst, ':'), quoted...)
+}
+
+// decoded is what a viewer makes of a record.
+type decoded struct {
+	time    time.Time
+	guessed bool // time is the message's, or that of arrival
+	level   string
+	message string
+	attrs   []attr
+}
+
+// attr is an attribute at the top of a record, its value still JSON.
+type attr struct {
+	key   string
+	value []byte
+}
+
+// Names under which loggers other than slog keep what slog calls time, level
+// and msg.
+var (
+	timeKeys    = []string{"time", "ts", "timestamp", "@timestamp"}
+	levelKeys   = []string{"level", "severity", "lvl"}
+	messageKeys = []string{"msg", "message"}
+)
+
+// decode takes the record apart. Of several members with the key of a built-in
+// the first is the built-in, as an attribute of the same name can only come
+// later; the others are shown as attributes.
+func (r *Record) decode() *decoded {
+	if r.parts != nil {
+		return r.parts
+	}
+	d := new(decoded)
+	r.parts = d
+	if !r.object {
+		d.message = strings.ToValidUTF8(string(r.Body), "\uFFFD")
+	} else {
+		for key, value := range members(r.Body) {
+			d.attrs = append(d.attrs, attr{unquote(key), value})
+		}
+		d.take(timeKeys, func(v []byte) bool {
+			t, ok := parseTime(v)
+			d.time = t
+			return ok
+		})
+		d.take(levelKeys, func(v []byte) bool {
+			d.level = text(v)
+			return v[0] == '"' || v[0] >= '0' && v[0] <= '9'
+		})
+		d.take(messageKeys, func(v []byte) bool {
+			d.message = text(v)
+			return true
+		})
+	}
+	if d.time.IsZero() {
+		d.guessed = true
+		d.time = r.Received
+		if !r.Sent.IsZero() {
+			d.time = r.Sent
+		}
+	}
+	return d
+}
+
+// take removes the first attribute with one of the keys, the earlier key
+// preferred, if use can do something with its value.
+func (d *decoded) take(keys []string, use func(value []byte) bool) {
+	for _, key := range keys {
+		for i, a := range d.attrs {
+			if a.key != key {
+				continue
+			}
+			if use(a.value) {
+				d.attrs = append(d.attrs[:i], d.attrs[i+1:]...)
+				return
+			}
+			break
+		}
+	}
+}
+
+// text returns the text of a string, and anything else as it is.
+func text(value []byte) string {
+	if value[0] == '"' {
+		return unquote(value)
+	}
+	return string(value)
+}
+
+// parseTime reads RFC 3339, or a Unix time in seconds, milliseconds,
+// microseconds or nanoseconds, told apart by their size.
+func parseTime(value []byte) (time.Time, bool) {
+	if value[0] == '"' {
+		t, err := time.Parse(time.RFC3339Nano, unquote(value))
+		return t, err == nil
+	}
+	n, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || n <= 0 {
+		return time.Time{}, false
+	}
+	for n >= 1e11 {
+		n /= 1000
+	}
+	return time.UnixMicro(int64(n * 1e6)), true
+}
+
+// levelNames are what other loggers call their levels.
+var levelNames = map[string]slog.Level{
+	"trace":    slog.LevelDebug - 4,
+	"notice":   slog.LevelInfo + 2,
+	"warning":  slog.LevelWarn,
+	"err":      slog.LevelError,
+	"critical": slog.LevelError + 4,
+	"fatal":    slog.LevelError + 4,
+	"panic":    slog.LevelError + 4,
+}
+
+// parseLevel reads a level's name in any case, with slog's offsets.
+func parseLevel(name string) (slog.Level, bool) {
+	if l, ok := levelNames[strings.ToLower(name)]; ok {
+		return l, true
+	}
+	var l slog.Level
+	if l.UnmarshalText([]byte(name)) != nil {
+		return slog.LevelInfo, false
+	}
+	return l, true
+}

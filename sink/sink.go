@@ -1,0 +1,159 @@
+// Package sink receives the records that handlers broadcast: it binds a queue
+// of its own to the fanout exchange and hands every record to a Writer, a
+// terminal or an archive, say.
+//
+// # The promise
+//
+//   - The broker is not hurt: a live tail's queue is exclusive, goes with the
+//     connection, and is bounded; when its reader stalls, the broker drops the
+//     oldest messages of that queue and nothing else.
+//   - Nothing is lost in silence: every record of a slogcast handler carries a
+//     sequence number. A jump is reported once, with how many are missing and
+//     why; a record sent twice is shown once.
+//   - A record is acknowledged after the Writer has it safe, and not before.
+//   - Whatever any program publishes is taken: plain text, any JSON, no
+//     properties. Terminal shows it without a byte that could control the
+//     terminal.
+//
+// Records from before the queue was bound, or from while the connection was
+// lost, are not received: that is what fanout means. The latter are reported
+// as a gap.
+package sink
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/slogcast/slogcast/internal/envelope"
+	"github.com/slogcast/slogcast/internal/link"
+)
+
+// Writer takes records.
+type Writer interface {
+	// Write returns when the records are safe, by the Writer's own policy. They
+	// are acknowledged then. It may keep nothing of records. It may wait, for
+	// free disk space say, until ctx ends; after that it must try once and
+	// return. An error ends Tail; the records stay unacknowledged.
+	Write(ctx context.Context, records []Record) error
+}
+
+// Config are the settings of Tail. All but URL have usable zero values.
+type Config struct {
+	// URL is an AMQP URL or a comma-separated list of them, tried in turn.
+	URL string
+
+	// Exchange is the fanout exchange to bind to. It is declared as durable
+	// when it does not exist. If empty, "logs".
+	Exchange string
+
+	// MaxLength and MaxBytes bound the queue at the broker: x-max-length and
+	// x-max-length-bytes, with drop-head. If zero, 100000 and 64 MiB; if
+	// negative, there is no bound.
+	MaxLength, MaxBytes int
+
+	// Prefetch is how many records the broker hands over before they are
+	// acknowledged. If zero, 256.
+	Prefetch int
+
+	// Linger is how long a record may wait for others before it is written.
+	// Up to half of Prefetch is written at a time. If zero, a record waits only
+	// while others are being written.
+	Linger time.Duration
+
+	// Drain is how long Tail goes on after ctx has ended, to write what waits in
+	// its queue at the broker. If zero, it writes what has been handed over and
+	// leaves the rest.
+	Drain time.Duration
+
+	// Filter says which records are written. The others are acknowledged.
+	Filter Filter
+
+	// Notify is told of connections, gaps and errors, from Tail's goroutine, in
+	// order with the calls of Write. May be nil.
+	Notify func(Notice)
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Prefetch < 0 || c.Prefetch > 65535 {
+		return c, errors.New("prefetch is not a number from 1 to 65535")
+	}
+	if c.Linger < 0 || c.Drain < 0 {
+		return c, errors.New("a duration is negative")
+	}
+	c.Exchange = cmp.Or(c.Exchange, "logs")
+	if c.Exchange != envelope.Clamp(c.Exchange) {
+		return c, errors.New("the exchange's name is longer than 255 bytes")
+	}
+	c.MaxLength = cmp.Or(c.MaxLength, 100_000)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 64<<20)
+	c.Prefetch = cmp.Or(c.Prefetch, 256)
+	if c.Notify == nil {
+		c.Notify = func(Notice) {}
+	}
+	return c, nil
+}
+
+// Notice is something to know about the stream of records. One of its fields is
+// set.
+type Notice struct {
+	Connected string        // the broker, without any password: records come from now on
+	Lost      error         // the connection is lost, or could not be made
+	Retry     time.Duration // with Lost: until the next attempt
+	Gap       *Gap          // records are missing before the next one
+}
+
+func (n Notice) String() string {
+	switch {
+	case n.Gap != nil:
+		return n.Gap.String()
+	case n.Lost != nil:
+		return fmt.Sprintf("%v; next try in %v", n.Lost, n.Retry.Round(100*time.Millisecond))
+	}
+	return "connected to " + n.Connected
+}
+
+// Tail hands the records of the exchange to w until ctx ends; then it writes
+// what it has, says goodbye, and returns nil. While the broker is away it waits
+// and tries again, for ever. It returns an error when the URL or a setting is
+// bad, when w fails or does not return once ctx has ended, and when, at the
+// start, the broker refuses what no retry can mend: a wrong password, a missing
+// vhost, an exchange of another type.
+func Tail(ctx context.Context, cfg Config, w Writer) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return fmt.Errorf("tail: %w", err)
+	}
+	endpoints, err := link.Parse(cfg.URL)
+	if err != nil {
+		return fmt.Errorf("tail: %w", err)
+	}
+	t := &tail{Config: cfg, writer: w, sequences: newSequences()}
+	err = link.Supervise(ctx, link.Config{
+		Endpoints: endpoints,
+		Name:      connectionName(),
+		Notify:    t.notify,
+		FailFast:  true,
+	}, t.session)
+	if err = cmp.Or(err, t.failed); err != nil {
+		return fmt.Errorf("tail: %w", err)
+	}
+	return nil
+}
+
+// connectionName says to the broker's operator who is tailing.
+func connectionName() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return envelope.Clamp(fmt.Sprintf("logtail %s@%s %d", name, host, os.Getpid()))
+}

@@ -1,0 +1,264 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// TerminalOptions are the settings of a Terminal. The zero value renders lines
+// for people without colours.
+type TerminalOptions struct {
+	// Color uses the terminal's 16 colours, so that its theme decides how they
+	// look.
+	Color bool
+
+	// JSON writes each record as a line of an archive, see Record.AppendLine.
+	JSON bool
+
+	// Escape escapes what could control a terminal in JSON lines. Lines for
+	// people are always free of it.
+	Escape bool
+}
+
+// Terminal is a Writer that renders records: one line a record, with time,
+// level, app, message and attributes. Text of several lines, a stack trace say,
+// follows below, marked so that it can't pass for records. The lines of one
+// Write reach w in one call.
+type Terminal struct {
+	w    io.Writer
+	opts TerminalOptions
+
+	buf    []byte         // reused
+	tails  []block        // of the record at hand
+	apps   map[string]int // color of each app, by order of appearance
+	appCol int            // width of the app column so far
+}
+
+// block is text of several lines, to follow its record.
+type block struct{ key, text string }
+
+// NewTerminal returns a Terminal that writes to w.
+func NewTerminal(w io.Writer, opts TerminalOptions) *Terminal {
+	return &Terminal{w: w, opts: opts, apps: make(map[string]int)}
+}
+
+// Write renders the records. It is safe in the sense of Writer once w has
+// taken them.
+func (t *Terminal) Write(_ context.Context, records []Record) error {
+	t.buf = t.buf[:0]
+	for i := range records {
+		switch r := &records[i]; {
+		case !t.opts.JSON:
+			t.appendRecord(r)
+		case t.opts.Escape:
+			line := r.AppendLine(nil)
+			t.buf = append(appendSafeJSON(t.buf, line[:len(line)-1]), '\n')
+		default:
+			t.buf = r.AppendLine(t.buf)
+		}
+	}
+	if _, err := t.w.Write(t.buf); err != nil {
+		return fmt.Errorf("write records: %w", err)
+	}
+	return nil
+}
+
+// style is an SGR parameter (ECMA-48 section 8.3.117).
+type style string
+
+const (
+	dim    style = "2"
+	bold   style = "1"
+	red    style = "31"
+	yellow style = "33"
+	cyan   style = "36"
+	loud   style = "1;37;41"
+)
+
+// appStyles tell apps apart. Red and yellow are left to levels.
+var appStyles = []style{"32", "35", "34", "36", "92", "95", "94", "96"}
+
+// styled appends what fill appends, in a style.
+func (t *Terminal) styled(s style, fill func()) {
+	if !t.opts.Color || s == "" {
+		fill()
+		return
+	}
+	t.buf = append(append(append(t.buf, "\x1b["...), s...), 'm')
+	fill()
+	t.buf = append(t.buf, "\x1b[0m"...)
+}
+
+func (t *Terminal) put(s style, text string) {
+	t.styled(s, func() { t.buf = appendSafe(t.buf, text) })
+}
+
+func (t *Terminal) appendRecord(r *Record) {
+	d := r.decode()
+	t.tails = t.tails[:0]
+	stamp := d.time.Local().Format("15:04:05.000")
+	if d.guessed {
+		stamp = "~" + stamp[:len(stamp)-1] // not the record's own time
+	}
+	t.put(dim, stamp)
+	t.buf = append(t.buf, ' ')
+	level, levelStyle := levelText(d.level)
+	t.put(levelStyle, level)
+	t.buf = append(t.buf, ' ')
+	t.appendApp(r.App)
+	messageStyle := bold
+	if l, ok := parseLevel(d.level); ok && l < slog.LevelInfo {
+		messageStyle = ""
+	}
+	first, more, several := strings.Cut(strings.TrimRight(d.message, "\r\n"), "\n")
+	t.put(messageStyle, strings.TrimSuffix(first, "\r"))
+	if several {
+		t.tails = append(t.tails, block{text: more})
+	}
+	for _, a := range d.attrs {
+		t.appendAttr(a.key, a.value, 0)
+	}
+	t.buf = append(t.buf, '\n')
+	for _, b := range t.tails {
+		t.appendBlock(b)
+	}
+}
+
+// levelText returns a level in five columns, or more when it has an offset, and
+// its style.
+func levelText(name string) (string, style) {
+	l, ok := parseLevel(name)
+	s := dim
+	switch {
+	case l > slog.LevelError:
+		s = loud
+	case l >= slog.LevelError:
+		s = red
+	case l >= slog.LevelWarn:
+		s = yellow
+	case l >= slog.LevelInfo:
+		s = cyan
+	}
+	switch {
+	case name == "":
+		return "     ", ""
+	case !ok:
+		return fmt.Sprintf("%-5.12s", name), ""
+	}
+	return fmt.Sprintf("%-5s", strings.ToUpper(name)), s
+}
+
+// appendApp appends the app in a column that grows up to 16.
+func (t *Terminal) appendApp(app string) {
+	const widest = 16
+	if app == "" && t.appCol == 0 {
+		return
+	}
+	index, ok := t.apps[app]
+	if !ok {
+		index = len(t.apps)
+		if index < 1024 { // more are none that a person tells apart
+			t.apps[app] = index
+		}
+	}
+	t.put(appStyles[index%len(appStyles)], app)
+	width := utf8.RuneCountInString(app)
+	t.appCol = max(t.appCol, min(width, widest))
+	for range max(0, t.appCol-width) + 1 {
+		t.buf = append(t.buf, ' ')
+	}
+}
+
+// maxNesting is how deep groups are taken apart; what is deeper is shown as
+// JSON.
+const maxNesting = 16
+
+func (t *Terminal) appendAttr(key string, value []byte, depth int) {
+	if value[0] == '{' && depth < maxNesting {
+		if depth == 0 && key == slog.SourceKey && t.appendSource(value) {
+			return
+		}
+		for k, v := range members(value) {
+			t.appendAttr(key+"."+unquote(k), v, depth+1)
+		}
+		return
+	}
+	s := text(value)
+	if value[0] == '"' && strings.Contains(strings.TrimRight(s, "\r\n"), "\n") {
+		t.tails = append(t.tails, block{key, s})
+		return
+	}
+	t.buf = append(t.buf, ' ')
+	t.put(dim, key+"=")
+	valueStyle := style("")
+	if strings.HasSuffix(key, "err") || strings.HasSuffix(key, "error") {
+		valueStyle = red
+	}
+	switch {
+	case value[0] == '"' && needsQuotes(s):
+		t.put(valueStyle, strconv.Quote(s))
+	case value[0] == '"':
+		t.put(valueStyle, s)
+	default:
+		var compact bytes.Buffer
+		_ = json.Compact(&compact, value) // it is valid
+		t.put(valueStyle, compact.String())
+	}
+}
+
+// appendSource appends slog's call site as file:line.
+func (t *Terminal) appendSource(value []byte) bool {
+	var file, line string
+	for k, v := range members(value) {
+		switch unquote(k) {
+		case "file":
+			file = text(v)
+		case "line":
+			line = text(v)
+		}
+	}
+	if file == "" {
+		return false
+	}
+	dir, base := path.Split(file)
+	t.buf = append(t.buf, ' ')
+	t.put(dim, slog.SourceKey+"=")
+	t.put("", path.Join(path.Base(dir), base)+":"+line)
+	return true
+}
+
+// needsQuotes reports whether a value could be taken for something else.
+func needsQuotes(s string) bool {
+	return s == "" || strings.ContainsFunc(s, func(r rune) bool {
+		return r == ' ' || r == '"' || r == '=' || r == '\\' || !safe(r)
+	})
+}
+
+// appendBlock appends text of several lines, each marked.
+func (t *Terminal) appendBlock(b block) {
+	mark := func() {
+		t.buf = append(t.buf, "             "...) // below the level
+		t.put(dim, "│ ")
+	}
+	indent := ""
+	if b.key != "" {
+		mark()
+		t.put(dim, b.key+":")
+		t.buf = append(t.buf, '\n')
+		indent = "  "
+	}
+	for line := range strings.SplitSeq(strings.TrimRight(b.text, "\r\n"), "\n") {
+		mark()
+		t.buf = append(t.buf, indent...)
+		t.put("", strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", "    "))
+		t.buf = append(t.buf, '\n')
+	}
+}
