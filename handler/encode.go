@@ -15,9 +15,10 @@ import (
 )
 
 // maxDepth is how deep groups may nest before the rest is replaced by a
-// marker: a LogValuer that returns a group holding itself would otherwise
-// exhaust the stack, which no recover can catch.
-const maxDepth = 10_000
+// marker. A LogValuer that returns a group holding itself would otherwise
+// exhaust the stack, which no recover can catch; and JSON decoders have limits
+// of this kind, encoding/json one of 10,000.
+const maxDepth = 1000
 
 // format decides how a record becomes bytes. A derived Handler has a format of
 // its own; none is changed once it is in use.
@@ -33,6 +34,9 @@ type format struct {
 
 // withAttrs returns the format with attrs encoded behind what f has.
 func (f *format) withAttrs(attrs []slog.Attr) *format {
+	if !slices.ContainsFunc(attrs, func(a slog.Attr) bool { return !isEmptyGroup(a.Value) }) {
+		return f
+	}
 	e := newEncoder(f)
 	defer e.free()
 	e.buf = append(e.buf, f.pre...)
@@ -237,9 +241,12 @@ func (e *encoder) appendAttr(a slog.Attr) bool {
 	return true
 }
 
+func isEmptyGroup(v slog.Value) bool { return v.Kind() == slog.KindGroup && len(v.Group()) == 0 }
+
 func (e *encoder) appendGroup(name string, attrs []slog.Attr) bool {
 	if len(attrs) == 0 {
-		return false
+		// Nothing is written, but slog.JSONHandler lets it keep a group around it.
+		return true
 	}
 	if e.depth >= maxDepth {
 		e.appendKey(name)
@@ -268,7 +275,7 @@ func (e *encoder) appendGroup(name string, attrs []slog.Attr) bool {
 
 // appendSource appends a call site as a group of its non-zero fields.
 func (e *encoder) appendSource(key string, src *slog.Source) bool {
-	if src == nil {
+	if src == nil || *src == (slog.Source{}) {
 		return false
 	}
 	var attrs []slog.Attr

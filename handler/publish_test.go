@@ -1,0 +1,449 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/handler"
+	"github.com/slogcast/slogcast/internal/brokertest"
+)
+
+// soon bounds what must not hang. Nothing is measured by it.
+const soon = 30 * time.Second
+
+func soonContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// mute keeps the default OnError off the tests' output.
+func mute(error) {}
+
+// newHandler returns a Handler that is closed when the test ends.
+func newHandler(t *testing.T, url string, opts handler.Options) *handler.Handler {
+	t.Helper()
+	if opts.OnError == nil {
+		opts.OnError = mute
+	}
+	h, err := handler.New(url, &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = h.Close(ctx) // tests that mind have closed it
+	})
+	return h
+}
+
+// receiver binds a queue to the exchange, and returns the messages that come.
+func receiver(t *testing.T, b *brokertest.Broker, exchange string, args amqp.Table) <-chan amqp.Delivery {
+	t.Helper()
+	conn, err := amqp.Dial(b.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = ch.ExchangeDeclare(exchange, "fanout", true, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := ch.QueueDeclare("", false, false, true, false, args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.QueueBind(q.Name, "", exchange, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	deliveries, err := ch.Consume(q.Name, "", true, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		for range deliveries {
+		}
+	})
+	return deliveries
+}
+
+// next returns the next message.
+func next(t *testing.T, deliveries <-chan amqp.Delivery) amqp.Delivery {
+	t.Helper()
+	select {
+	case d, ok := <-deliveries:
+		if !ok {
+			t.Fatal("the receiver's connection is lost")
+		}
+		return d
+	case <-time.After(soon):
+		t.Fatal("no message came")
+		panic("unreachable")
+	}
+}
+
+func closeClean(t *testing.T, h *handler.Handler) {
+	t.Helper()
+	if err := h.Close(soonContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	s := h.Stats()
+	if s.Accepted != s.Confirmed+s.Dropped.Total() || s.Unknown != 0 || s.PendingRecords != 0 || s.PendingBytes != 0 || s.Connected {
+		t.Errorf("after a clean Close: %+v", s)
+	}
+}
+
+func TestMessageCarriesTheRecordAndItsEnvelope(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		messages := receiver(t, b, exchange, nil)
+		h := newHandler(t, b.URL, handler.Options{Exchange: exchange, App: "shop"})
+		start := time.Now().Truncate(time.Second)
+		slog.New(h).With("a", 1).Warn("hello", "b", "two")
+		slog.New(h).Log(t.Context(), slog.LevelInfo+2, "again")
+		closeClean(t, h)
+
+		first, second := next(t, messages), next(t, messages)
+		var body map[string]any
+		if err := json.Unmarshal(first.Body, &body); err != nil || body["msg"] != "hello" || body["a"] != 1.0 || body["b"] != "two" || body["level"] != "WARN" {
+			t.Errorf("got body %s", first.Body)
+		}
+		host, _ := os.Hostname()
+		producer, seq, _ := strings.Cut(first.MessageId, "/")
+		for _, check := range []struct{ what, got, want string }{
+			{"content-type", first.ContentType, "application/json"},
+			{"app-id", first.AppId, "shop"},
+			{"routing key", first.RoutingKey, "shop.warn"},
+			{"routing key", second.RoutingKey, "shop.info+2"},
+			{"delivery-mode", fmt.Sprint(first.DeliveryMode), "2"},
+			{"host", fmt.Sprint(first.Headers["host"]), host},
+			{"dropped", fmt.Sprint(first.Headers["dropped"]), "<nil>"},
+			{"count", fmt.Sprint(first.Headers["count"]), "<nil>"},
+			{"sequence number", seq, "1"},
+			{"second message-id", second.MessageId, producer + "/2"},
+		} {
+			if check.got != check.want {
+				t.Errorf("%s: got %q, want %q", check.what, check.got, check.want)
+			}
+		}
+		if len(producer) != 36 || producer[14] != '7' {
+			t.Errorf("producer %q is not a UUID of version 7", producer)
+		}
+		if first.Timestamp.Before(start) || first.Timestamp.After(time.Now()) {
+			t.Errorf("got timestamp %v, want about %v", first.Timestamp, start)
+		}
+	})
+}
+
+func TestTransientAndLongNames(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		messages := receiver(t, b, exchange, nil)
+		app := strings.Repeat("é", 200)
+		h := newHandler(t, b.URL, handler.Options{Exchange: exchange, App: app, Transient: true})
+		slog.New(h).Info("m")
+		closeClean(t, h)
+		m := next(t, messages)
+		if m.DeliveryMode != amqp.Transient {
+			t.Errorf("got delivery mode %d", m.DeliveryMode)
+		}
+		if m.AppId != app[:254] || !strings.HasSuffix(m.RoutingKey, "é.info") || len(m.RoutingKey) > 255 {
+			t.Errorf("got app-id of %d bytes and routing key %q", len(m.AppId), m.RoutingKey)
+		}
+	})
+}
+
+// receive counts messages by their id until there are n different ones.
+func receive(t *testing.T, messages <-chan amqp.Delivery, seen map[string]int, n int) {
+	t.Helper()
+	for len(seen) < n {
+		seen[next(t, messages).MessageId]++
+	}
+}
+
+func TestNothingIsLostWhenTheConnectionIsCut(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		messages := receiver(t, b, exchange, nil)
+		proxy := b.Proxy(t)
+		h := newHandler(t, proxy.URL, handler.Options{Exchange: exchange})
+		const n = 5000
+		seen := map[string]int{} // by message-id
+		for i := range n {
+			slog.New(h).Info("numbered", "i", i)
+			if i%500 == 250 {
+				receive(t, messages, seen, i/2) // the others are on their way
+				proxy.Cut()
+			}
+		}
+		closeClean(t, h)
+		receive(t, messages, seen, n)
+		if s := h.Stats(); s.Confirmed != n || s.Reconnects == 0 {
+			t.Errorf("got %+v, want %d confirmed, with reconnects", s, n)
+		}
+		twice := 0
+		for _, times := range seen {
+			twice += times - 1
+		}
+		t.Logf("%d of %d came again, under the same message-id", twice, n)
+	})
+}
+
+func TestRecordsWaitForABrokerThatIsAway(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		messages := receiver(t, b, exchange, nil)
+		proxy := b.Proxy(t)
+		proxy.Down()
+		failed := make(chan error, 100)
+		h := newHandler(t, proxy.URL, handler.Options{Exchange: exchange, Buffer: 1000, OnError: func(err error) { failed <- err }})
+		for range 30 {
+			slog.New(h).Info("a record of about a hundred bytes", "padding", strings.Repeat("x", 20))
+		}
+		s := h.Stats()
+		if s.Connected || s.PendingBytes > 1000 || s.Dropped.Shed == 0 || s.Dropped.Shed+uint64(s.PendingRecords) != 30 {
+			t.Errorf("while away: %+v", s)
+		}
+		if err := <-failed; !strings.Contains(err.Error(), "connect to") {
+			t.Errorf("got error %v", err)
+		}
+		proxy.Up()
+		closeClean(t, h)
+		for range s.PendingRecords {
+			if m := next(t, messages); fmt.Sprint(m.Headers["dropped"]) != fmt.Sprint(s.Dropped.Shed) {
+				t.Errorf("got header dropped %v, want %d", m.Headers["dropped"], s.Dropped.Shed)
+			}
+		}
+		for err := range failed {
+			if strings.Contains(err.Error(), fmt.Sprintf("%d records were dropped", s.Dropped.Shed)) {
+				break
+			}
+		}
+	})
+}
+
+func TestCloseEndsWithItsContextAndSaysWhatWasLeft(t *testing.T) {
+	// Nothing listens on the discard port of loopback.
+	h := newHandler(t, "amqp://app:hunter2@127.0.0.1:9/", handler.Options{})
+	for range 3 {
+		slog.New(h).Info("m")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.Flush(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "3 records left") {
+		t.Errorf("Flush: got %v", err)
+	}
+	err := h.Close(ctx)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "3 records left, 0 of them published") {
+		t.Errorf("Close: got %v", err)
+	}
+	if again := h.Close(t.Context()); again != err {
+		t.Errorf("second Close: got %v", again)
+	}
+	if err := slog.New(h).Handler().Handle(t.Context(), slog.Record{}); !errors.Is(err, handler.ErrClosed) {
+		t.Errorf("Handle after Close: got %v", err)
+	}
+	if s := h.Stats(); s.Accepted != 4 || s.Dropped.Closed != 4 || strings.Contains(s.LastError, "hunter2") {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestCloseWhileAHundredGoroutinesLog(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		h := newHandler(t, b.URL, handler.Options{Exchange: b.Exchange(t)})
+		var logging sync.WaitGroup
+		for g := range 100 {
+			logging.Go(func() {
+				for i := range 50 {
+					slog.New(h).Info("m", "g", g, "i", i)
+				}
+			})
+		}
+		if err := h.Flush(soonContext(t)); err != nil {
+			t.Error(err)
+		}
+		closeClean(t, h)
+		logging.Wait()
+		if s := h.Stats(); s.Accepted != 5000 || s.Confirmed+s.Dropped.Closed != 5000 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+func TestNewRefusesBadOptions(t *testing.T) {
+	const url = "amqp://u:hunter2@localhost/"
+	for name, opts := range map[string]handler.Options{
+		"Buffer":       {Buffer: -1},
+		"MaxRecord":    {MaxRecord: 1 << 30},
+		"Overflow":     {Overflow: 7},
+		"BlockTimeout": {BlockTimeout: -1},
+		"Exchange":     {Exchange: strings.Repeat("x", 256)},
+	} {
+		if _, err := handler.New(url, &opts); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, err := handler.New("amqp://u:hunter2@host:port/", nil); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("bad URL: got %v", err)
+	}
+}
+
+func TestDefaultsAreThoseDocumented(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		messages := receiver(t, b, "logs", nil)
+		h, err := handler.New(b.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slog.New(h).Debug("not this")
+		slog.New(h).Info("this")
+		closeClean(t, h)
+		m := next(t, messages)
+		if m.AppId != strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") || !strings.Contains(string(m.Body), `"this"`) {
+			t.Errorf("got %s from %q", m.Body, m.AppId)
+		}
+	})
+}
+
+// until returns the first error that OnError gets with the text.
+func until(t *testing.T, errs <-chan error, text string) error {
+	t.Helper()
+	for {
+		select {
+		case err := <-errs:
+			if strings.Contains(err.Error(), text) {
+				return err
+			}
+		case <-time.After(soon):
+			t.Fatalf("no error with %q came", text)
+		}
+	}
+}
+
+func TestExchangeOfAnotherTypeIsAnErrorThatNamesBoth(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		b.Use(t, func(ch *amqp.Channel) {
+			if err := ch.ExchangeDeclare(exchange, "direct", true, false, false, false, nil); err != nil {
+				t.Fatal(err)
+			}
+		})
+		errs := make(chan error, 100)
+		h := newHandler(t, b.URL, handler.Options{Exchange: exchange, OnError: func(err error) { errs <- err }})
+		slog.New(h).Info("kept")
+		err := until(t, errs, "exchange")
+		if !strings.Contains(err.Error(), "is of type direct, not fanout") {
+			t.Errorf("got %v", err)
+		}
+		if s := h.Stats(); s.PendingRecords != 1 {
+			t.Errorf("got %+v, want the record kept", s)
+		}
+	})
+}
+
+func TestExchangeOfAnotherDurabilityIsUsedAsItIs(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		b.Use(t, func(ch *amqp.Channel) {
+			if err := ch.ExchangeDeclare(exchange, "fanout", false, false, false, false, nil); err != nil {
+				t.Fatal(err)
+			}
+		})
+		h := newHandler(t, b.URL, handler.Options{Exchange: exchange})
+		slog.New(h).Info("m")
+		closeClean(t, h)
+	})
+}
+
+func TestExchangeDeletedMeanwhileIsDeclaredAgain(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		h := newHandler(t, b.URL, handler.Options{Exchange: exchange})
+		slog.New(h).Info("before")
+		if err := h.Flush(soonContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		b.Use(t, func(ch *amqp.Channel) {
+			if err := ch.ExchangeDelete(exchange, false, false); err != nil {
+				t.Fatal(err)
+			}
+		})
+		slog.New(h).Info("after")
+		closeClean(t, h)
+		if s := h.Stats(); s.Confirmed != 2 || s.Reconnects != 1 || !strings.Contains(s.LastError, "NOT_FOUND") {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+func TestRefusedRecordsAreCounted(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		b.Use(t, func(ch *amqp.Channel) {
+			// Held by this connection, a queue that is full and says no.
+			if err := ch.ExchangeDeclare(exchange, "fanout", true, false, false, false, nil); err != nil {
+				t.Fatal(err)
+			}
+			q, err := ch.QueueDeclare("", false, false, true, false, amqp.Table{"x-max-length": 2, "x-overflow": "reject-publish"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ch.QueueBind(q.Name, "", exchange, false, nil); err != nil {
+				t.Fatal(err)
+			}
+			h := newHandler(t, b.URL, handler.Options{Exchange: exchange})
+			for range 10 {
+				slog.New(h).Info("m")
+			}
+			closeClean(t, h)
+			if s := h.Stats(); s.Confirmed+s.Dropped.Refused != 10 || s.Dropped.Refused == 0 || s.Confirmed == 0 {
+				t.Errorf("got %+v", s)
+			}
+		})
+	})
+}
+
+func TestUserWithoutPermissionToDeclare(t *testing.T) {
+	brokertest.EachReal(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		url := b.User(t, "^$", "^test\\.", "^$")
+		errs := make(chan error, 100)
+		missing := newHandler(t, url, handler.Options{Exchange: exchange, OnError: func(err error) { errs <- err }})
+		slog.New(missing).Info("kept")
+		if err := until(t, errs, "exchange"); !strings.Contains(err.Error(), "does not exist, and user") {
+			t.Errorf("missing exchange: got %v", err)
+		}
+		messages := receiver(t, b, exchange, nil) // declares it
+		h := newHandler(t, url, handler.Options{Exchange: exchange})
+		slog.New(h).Info("through")
+		closeClean(t, h)
+		next(t, messages)
+	})
+}
+
+func TestNoPasswordInAnyError(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		errs := make(chan error, 100)
+		h := newHandler(t, b.As(t, "guest", "hunter2"), handler.Options{OnError: func(err error) { errs <- err }})
+		err := until(t, errs, "login")
+		if text := err.Error() + h.Stats().LastError + fmt.Sprintf("%+v", err); strings.Contains(text, "hunter2") || !strings.Contains(text, `login as "guest" refused`) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

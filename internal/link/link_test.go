@@ -1,0 +1,178 @@
+package link_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slogcast/slogcast/internal/brokertest"
+	"github.com/slogcast/slogcast/internal/link"
+)
+
+// dial returns the error of connecting to the URL.
+func dial(t *testing.T, url string) error {
+	t.Helper()
+	endpoints, err := link.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := link.Dial(t.Context(), link.Config{DialTimeout: 5 * time.Second}, endpoints[0])
+	if err == nil {
+		c.Abort()
+		c.Close(t.Context())
+	}
+	return err
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func wantError(t *testing.T, err error, fatal bool, texts ...string) {
+	t.Helper()
+	known, ok := errors.AsType[*link.Error](err)
+	if !ok {
+		t.Fatalf("got %v, want a link.Error", err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("got %q, want %q in it", err, text)
+		}
+	}
+	if known.Fatal != fatal {
+		t.Errorf("got fatal %v, want %v: %v", known.Fatal, fatal, err)
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the password is shown: %v", err)
+	}
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	t.Run("refused port", func(t *testing.T) {
+		wantError(t, dial(t, "amqp://u:hunter2@127.0.0.1:9/"), false, "connect to amqp://u@127.0.0.1:9/", "connection refused", "is running")
+	})
+	t.Run("not an AMQP port", func(t *testing.T) {
+		l := listen(t)
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
+			_, _ = io.Copy(io.Discard, c) // until the client has had enough
+		}()
+		wantError(t, dial(t, "amqp://u:hunter2@"+l.Addr().String()), false, "handshake", "5672")
+	})
+	t.Run("plain port with amqps", func(t *testing.T) {
+		server := httptest.NewServer(nil)
+		defer server.Close()
+		wantError(t, dial(t, "amqps://u:hunter2@"+server.Listener.Addr().String()), true, "does not speak TLS", "amqp://")
+	})
+	t.Run("certificate of a stranger", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(nil)
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
+		defer server.Close()
+		wantError(t, dial(t, "amqps://u:hunter2@"+server.Listener.Addr().String()), true, "not trusted", "cacertfile")
+	})
+	t.Run("silent peer", func(t *testing.T) {
+		endpoints, err := link.Parse("amqp://u:hunter2@" + listen(t).Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = link.Dial(t.Context(), link.Config{DialTimeout: 50 * time.Millisecond}, endpoints[0])
+		wantError(t, err, false, "no answer in time")
+	})
+}
+
+func TestBrokersRefusals(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		wantError(t, dial(t, b.As(t, "guest", "hunter2")), true, `login as "guest" refused`)
+		wantError(t, dial(t, b.URL+"nowhere"), true, `vhost "nowhere" does not exist`, "add_vhost")
+	})
+}
+
+func TestUserWithoutPermissionOnTheVhost(t *testing.T) {
+	brokertest.EachReal(t, func(t *testing.T, b *brokertest.Broker) {
+		if out, err := b.Ctl("add_vhost", "closed"); err != nil {
+			t.Fatal(err, out)
+		}
+		defer b.Ctl("delete_vhost", "closed")
+		wantError(t, dial(t, b.User(t, ".*", ".*", ".*")+"closed"), true, `may not use vhost "closed"`, "set_permissions")
+	})
+}
+
+func TestSuperviseDialsAgainAndTriesEveryURL(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		proxy := b.Proxy(t)
+		endpoints, err := link.Parse("amqp://127.0.0.1:9/," + proxy.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var failures []string
+		uses := 0
+		err = link.Supervise(t.Context(), link.Config{
+			Endpoints: endpoints,
+			FailFast:  true,
+			Notify: func(s link.State) {
+				if s.Err != nil {
+					failures = append(failures, s.Err.Error())
+				}
+			},
+		}, func(ctx context.Context, c *link.Conn) error {
+			if uses++; uses == 3 {
+				return nil
+			}
+			proxy.Cut()
+			if reason := <-c.Lost(); reason != nil {
+				return reason
+			}
+			return errors.New("lost")
+		})
+		if err != nil || uses != 3 {
+			t.Errorf("got %v after %d uses", err, uses)
+		}
+		if len(failures) < 4 || !strings.Contains(failures[0], "refused") || !strings.Contains(failures[1], "lost") {
+			t.Errorf("got failures %q", failures)
+		}
+	})
+}
+
+func TestSuperviseEndsWithItsContext(t *testing.T) {
+	endpoints, err := link.Parse("amqp://127.0.0.1:9/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = link.Supervise(ctx, link.Config{
+		Endpoints: endpoints,
+		Notify:    func(link.State) { cancel() },
+	}, func(context.Context, *link.Conn) error { return nil })
+	if err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFailFastReturnsWhatNoRetryMends(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		endpoints, err := link.Parse(b.As(t, "guest", "hunter2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = link.Supervise(t.Context(), link.Config{Endpoints: endpoints, FailFast: true}, nil)
+		wantError(t, err, true, "login")
+	})
+}
