@@ -28,9 +28,25 @@ type ArchiveOptions struct {
 type Archive struct {
 	path string
 	opts ArchiveOptions
-	file *os.File // nil after a failure, until it is opened again
-	size int64    // of whole lines, on disk
-	buf  []byte   // reused
+	file file   // nil after a failure, until it is opened again
+	size int64  // of whole lines, on disk
+	buf  []byte // reused
+
+	openFile func(path string) (file, error)
+}
+
+// file is what Archive needs of an *os.File.
+type file interface {
+	io.ReadWriteSeeker
+	io.ReaderAt
+	io.Closer
+	Stat() (os.FileInfo, error)
+	Sync() error
+	Truncate(size int64) error
+}
+
+func openFile(path string) (file, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|noFollow, 0o600)
 }
 
 // OpenArchive opens the file, or creates it for its owner alone to read. A line
@@ -42,7 +58,7 @@ func OpenArchive(path string, opts ArchiveOptions) (*Archive, error) {
 	if opts.OnError == nil {
 		opts.OnError = func(error) {}
 	}
-	a := &Archive{path: path, opts: opts}
+	a := &Archive{path: path, opts: opts, openFile: openFile}
 	if err := a.open(); err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
@@ -55,7 +71,7 @@ func (a *Archive) open() error {
 	if err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file; name the file itself", a.path)
 	}
-	f, err := os.OpenFile(a.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|noFollow, 0o600)
+	f, err := a.openFile(a.path)
 	if err != nil {
 		return err
 	}
@@ -73,7 +89,7 @@ func (a *Archive) open() error {
 
 // endLine ends the last line of f, if it lacks its newline, and returns the
 // size of f.
-func endLine(f *os.File) (size int64, err error) {
+func endLine(f file) (size int64, err error) {
 	if size, err = f.Seek(0, io.SeekEnd); err != nil || size == 0 {
 		return size, err
 	}

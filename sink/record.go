@@ -131,8 +131,11 @@ func (r *Record) decode() *decoded {
 			return ok
 		})
 		d.take(levelKeys, func(v []byte) bool {
+			if v[0] != '"' && (v[0] < '0' || v[0] > '9') {
+				return false
+			}
 			d.level = text(v)
-			return v[0] == '"' || v[0] >= '0' && v[0] <= '9'
+			return true
 		})
 		d.take(messageKeys, func(v []byte) bool {
 			d.message = text(v)

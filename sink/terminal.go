@@ -123,10 +123,13 @@ func (t *Terminal) appendRecord(r *Record) {
 	if several {
 		t.tails = append(t.tails, block{text: more})
 	}
+	if len(d.attrs) > 0 {
+		t.buf = append(t.buf, ' ') // a second one sets them apart
+	}
 	for _, a := range d.attrs {
 		t.appendAttr(a.key, a.value, 0)
 	}
-	t.buf = append(t.buf, '\n')
+	t.buf = append(bytes.TrimRight(t.buf, " "), '\n')
 	for _, b := range t.tails {
 		t.appendBlock(b)
 	}
@@ -182,7 +185,7 @@ func (t *Terminal) appendApp(app string) {
 const maxNesting = 16
 
 func (t *Terminal) appendAttr(key string, value []byte, depth int) {
-	if value[0] == '{' && depth < maxNesting {
+	if value[0] == '{' && skipSpace(value[1:])[0] != '}' && depth < maxNesting {
 		if depth == 0 && key == slog.SourceKey && t.appendSource(value) {
 			return
 		}

@@ -1,0 +1,136 @@
+package sink
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+// at is when the tests' records arrive, sent when they were sent.
+var (
+	at   = time.Date(2026, 11, 23, 10, 20, 30, 400_000_000, time.UTC)
+	sent = time.Date(2026, 11, 23, 10, 20, 29, 0, time.UTC)
+)
+
+func newRecord(body string) Record {
+	return Record{Body: []byte(body), Received: at, object: isObject([]byte(body))}
+}
+
+func TestDecodeTakesWhateverComes(t *testing.T) {
+	for _, tt := range []struct {
+		name, body           string
+		level, message, rest string // rest: the attributes
+		own                  bool   // the time is the record's own
+	}{
+		{"slog", `{"time":"2026-11-23T10:20:28.5Z","level":"WARN","msg":"hi","a":1,"g":{"b":2}}`, "WARN", "hi", `a=1 g={"b":2}`, true},
+		{"white space", " {\n\t\"msg\" : \"hi\" , \"a\" : [ 1 , 2 ] }\r\n", "", "hi", "a=[ 1 , 2 ]", false},
+		{"plain text", "info: Hello World!", "", "info: Hello World!", "", false},
+		{"nothing", "", "", "", "", false},
+		{"array", `[1,2]`, "", "[1,2]", "", false},
+		{"number", `42`, "", "42", "", false},
+		{"truncated", `{"msg":"hi","a":`, "", `{"msg":"hi","a":`, "", false},
+		{"two values", `{"msg":"a"}{"msg":"b"}`, "", `{"msg":"a"}{"msg":"b"}`, "", false},
+		{"invalid UTF-8", "\xff\xfe", "", "\uFFFD", "", false},
+		{"lone surrogate", `{"msg":"\ud800x"}`, "", "\uFFFDx", "", false},
+		{"first of several wins", `{"level":"INFO","msg":"true","level":"ERROR","msg":"fake"}`, "INFO", "true", `level="ERROR" msg="fake"`, false},
+		{"names of others", `{"ts":1764066028.5,"severity":"error","message":"hi","lvl":7}`, "error", "hi", "lvl=7", true},
+		{"milliseconds", `{"time":1764066028500,"level":30,"msg":"hi"}`, "30", "hi", "", true},
+		{"time is text", `{"time":"yesterday","msg":"hi"}`, "", "hi", `time="yesterday"`, false},
+		{"values of other types", `{"time":{},"level":[],"msg":null}`, "", "null", `time={} level=[]`, false},
+		{"empty object", `{}`, "", "", "", false},
+		{"escaped key", `{"m\u0073g":"hi"}`, "", "hi", "", false},
+		{"10,001 deep", `{"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, "", `{"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRecord(tt.body)
+			r.Sent = sent
+			d := r.decode()
+			var rest []string
+			for _, a := range d.attrs {
+				rest = append(rest, a.key+"="+string(a.value))
+			}
+			if d.level != tt.level || d.message != tt.message || strings.Join(rest, " ") != tt.rest || d.guessed == tt.own {
+				t.Errorf("got level %q, message %q, attributes %s, time %v (guessed: %v)", d.level, d.message, rest, d.time, d.guessed)
+			}
+			if !tt.own && !d.time.Equal(sent) {
+				t.Errorf("got time %v, want that of sending", d.time)
+			}
+		})
+	}
+}
+
+func TestLevels(t *testing.T) {
+	for name, want := range map[string]slog.Level{
+		"DEBUG": slog.LevelDebug, "warn+2": slog.LevelWarn + 2, "Warning": slog.LevelWarn, "fatal": slog.LevelError + 4,
+		"": slog.LevelInfo, "30": slog.LevelInfo, "loud": slog.LevelInfo,
+	} {
+		r := newRecord(`{"level":"` + name + `"}`)
+		if got := r.Level(); got != want {
+			t.Errorf("%q: got %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestLineOfAnArchive(t *testing.T) {
+	full := Record{Producer: "p", Seq: 7, App: `a"b`, Host: "h", Received: at}
+	for _, tt := range []struct {
+		body, want string
+		r          Record
+	}{
+		{`{"msg":"hi","n":1e2}`, `{"msg":"hi","n":1e2,"@id":"p/7","@app":"a\"b","@host":"h"}`, full},
+		{`{}`, `{"@id":"p/7","@app":"a\"b","@host":"h"}`, full},
+		{"{ \"a\" :\n1 }\n", `{"a":1}`, Record{}},
+		{"two\nlines", `{"time":"2026-11-23T10:20:30.4Z","msg":"two\nlines","@app":"py"}`, Record{App: "py", Received: at}},
+		{"\xff", `{"time":"2026-11-23T10:20:30.4Z","msg":"\ufffd"}`, Record{Received: at}},
+	} {
+		r := tt.r
+		r.Body = []byte(tt.body)
+		r.object = isObject(r.Body)
+		if got := string(r.AppendLine(nil)); got != tt.want+"\n" {
+			t.Errorf("%q:\n got %swant %s", tt.body, got, tt.want)
+		}
+	}
+}
+
+// FuzzRecord gives arbitrary bodies to everything that reads them.
+func FuzzRecord(f *testing.F) {
+	for _, body := range []string{"", "text", `{"msg":"a","g":{"h":{"i":[1,"x\n"]}}}`, `{"source":{"file":"a/b.go","line":1}}`, "{\"a\":\"\x1b[31m\u202e\"}", `{"a":1}{`, "{\n}"} {
+		f.Add([]byte(body), "app")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, app string) {
+		r := Record{Body: body, App: app, Producer: "p", Seq: 1, Received: at, object: isObject(body)}
+		line := r.AppendLine(nil)
+		if !json.Valid(line) || bytes.Count(line, []byte{'\n'}) != 1 {
+			t.Errorf("line: %q", line)
+		}
+		r.Level()
+		for _, opts := range []TerminalOptions{{}, {JSON: true, Escape: true}} {
+			var out bytes.Buffer
+			if err := NewTerminal(&out, opts).Write(t.Context(), []Record{r}); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range out.String() {
+				if c != '\n' && !safe(c) {
+					t.Errorf("%+v: %U in %q", opts, c, out.String())
+				}
+			}
+			if opts.JSON && !sameJSON(line, out.Bytes()) {
+				t.Errorf("escaping has changed %q to %q", line, out.String())
+			}
+		}
+	})
+}
+
+// sameJSON reports whether two texts have the same value.
+func sameJSON(a, b []byte) bool {
+	var v, w any
+	if json.Unmarshal(a, &v) != nil || json.Unmarshal(b, &w) != nil {
+		return false
+	}
+	x, _ := json.Marshal(v)
+	y, _ := json.Marshal(w)
+	return bytes.Equal(x, y)
+}
