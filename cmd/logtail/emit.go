@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slogcast/slogcast/handler"
+	"github.com/slogcast/slogcast/internal/link"
 )
 
 const emitDescription = `Log one record, with the message and attributes given, or, without a message,
@@ -56,13 +57,24 @@ func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	h, err := handler.New(e.broker.broker(), &handler.Options{
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	broker, err := e.broker.broker()
+	if err != nil {
+		return err
+	}
+	h, err := handler.New(broker, &handler.Options{
 		App:          e.app,
 		Exchange:     e.broker.exchange,
 		Level:        slog.Level(math.MinInt),
 		Overflow:     handler.Block,
 		BlockTimeout: math.MaxInt64,
-		OnError:      e.error,
+		OnError: func(err error) {
+			e.error(err)
+			if known, ok := errors.AsType[*link.Error](err); ok && known.Fatal {
+				giveUp() // waiting would not mend it
+			}
+		},
 	})
 	if err != nil {
 		return &usageError{err}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/slogcast/slogcast/internal/link"
 )
 
 // usageError is the user's mistake on the command line or in the environment.
@@ -97,16 +100,18 @@ func completeLevel(*cobra.Command, []string, string) ([]string, cobra.ShellCompD
 type brokerFlags struct{ url, exchange string }
 
 func (b *brokerFlags) register(f *pflag.FlagSet) {
-	f.StringVarP(&b.url, "url", "u", "", "AMQP `URL` of the broker, or several with commas, tried in turn; best given in $LOGTAIL_URL, as others can see a command line (default: guest at localhost:5672)")
-	f.StringVarP(&b.exchange, "exchange", "x", "logs", "fanout exchange `NAME`")
+	f.StringVarP(&b.url, "url", "u", "", "broker's AMQP `URL`, or several with commas; a password is best\ngiven in $LOGTAIL_URL (default guest at localhost:5672)")
+	f.StringVarP(&b.exchange, "exchange", "x", "logs", "fanout exchange's `NAME`")
 }
 
 // defaultURL is RabbitMQ's own default.
 const defaultURL = "amqp://guest:guest@localhost:5672/"
 
-func (b *brokerFlags) broker() string {
-	if b.url == "" {
-		return defaultURL
+// broker returns the URL, or a usageError.
+func (b *brokerFlags) broker() (string, error) {
+	broker := cmp.Or(b.url, defaultURL)
+	if _, err := link.Parse(broker); err != nil {
+		return "", &usageError{err}
 	}
-	return b.url
+	return broker, nil
 }

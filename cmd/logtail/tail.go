@@ -50,11 +50,11 @@ func newRoot(u *ui) *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	t.broker.register(f)
-	f.VarP(&t.level, "level", "l", "show only records of `LEVEL` and above: debug, info, warn, error")
-	f.VarP(&t.output, "output", "o", "`FORMAT` of records: pretty, for people, or json, a line each")
-	f.Var(&t.color, "color", "`WHEN` to use colours: auto (on a terminal, unless $NO_COLOR is set), always, never")
+	f.VarP(&t.level, "level", "l", "show records of this `LEVEL` and above: debug, info, warn, error")
+	f.VarP(&t.output, "output", "o", "`FORMAT` of the records: pretty or json")
+	f.Var(&t.color, "color", "`WHEN` to use colours: auto, always, never; auto obeys $NO_COLOR")
 	f.Bool("version", false, "print the version") // without cobra's -v
-	f.StringVar(&t.file, "file", "", "append the records to `PATH` as JSON lines instead of showing them")
+	f.StringVar(&t.file, "file", "", "append the records to the file at `PATH` instead of showing them")
 	// The names exist: they were registered above.
 	_ = cmd.RegisterFlagCompletionFunc("output", t.output.complete)
 	_ = cmd.RegisterFlagCompletionFunc("color", t.color.complete)
@@ -93,8 +93,12 @@ type tailCommand struct {
 }
 
 func (t *tailCommand) run(ctx context.Context) error {
+	broker, err := t.broker.broker()
+	if err != nil {
+		return err
+	}
 	cfg := sink.Config{
-		URL:      t.broker.broker(),
+		URL:      broker,
 		Exchange: t.broker.exchange,
 		Notify:   func(n sink.Notice) { t.show(n) },
 	}

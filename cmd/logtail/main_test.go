@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/slogcast/slogcast/internal/brokertest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(brokertest.Tests{M: m}, map[string]func(){"logtail": main})
+}
+
+// TestScripts runs the scripts of testdata/script against every broker. What
+// they have beside testscript's commands:
+//
+//	start NAME COMMAND...   runs it in the background, with its output in
+//	                        NAME.out and NAME.err
+//	expect FILE REGEXP      waits until the file matches
+//	signal NAME INT|TERM    sends the signal
+//	finish NAME CODE        waits for the end and compares the exit code
+//	lines FILE N            compares the number of lines
+//	declare TYPE            declares $LOGTAIL_EXCHANGE beforehand
+//
+// $URL, and so $LOGTAIL_URL, is the broker, $WRONG the same with a wrong
+// password, hunter2, $NOWHERE with a vhost that does not exist.
+func TestScripts(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		testscript.Run(t, testscript.Params{
+			Dir: filepath.Join("testdata", "script"),
+			Setup: func(env *testscript.Env) error {
+				env.Vars = append(env.Vars,
+					"URL="+b.URL, "LOGTAIL_URL="+b.URL,
+					"WRONG="+b.As(t, "guest", "hunter2"),
+					"NOWHERE="+b.URL+"nowhere",
+					"LOGTAIL_EXCHANGE=test."+uuid.NewString(),
+					"TZ=UTC",
+				)
+				exchange := env.Getenv("LOGTAIL_EXCHANGE")
+				env.Defer(func() {
+					b.Use(t, func(ch *amqp.Channel) { _ = ch.ExchangeDelete(exchange, false, false) }) // it may not exist
+				})
+				env.Values["jobs"] = jobs{}
+				return nil
+			},
+			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+				"start":   start,
+				"expect":  expect,
+				"signal":  signalJob,
+				"finish":  finish,
+				"lines":   countLines,
+				"declare": declare,
+			},
+		})
+	})
+}
+
+// jobs are the programs that a script has started, by name.
+type jobs map[string]*exec.Cmd
+
+func job(ts *testscript.TestScript, name string) *exec.Cmd {
+	cmd := ts.Value("jobs").(jobs)[name]
+	if cmd == nil {
+		ts.Fatalf("no %s was started", name)
+	}
+	return cmd
+}
+
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	cmd := exec.Command(path, args[2:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	for _, name := range []string{"HOME", "TMPDIR", "TZ", "PATH", "LOGTAIL_URL", "LOGTAIL_EXCHANGE", "LOGTAIL_LEVEL", "NO_COLOR", "TESTSCRIPT_COMMAND"} {
+		if value := ts.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	out, err := os.Create(ts.MkAbs(args[0] + ".out"))
+	ts.Check(err)
+	problems, err := os.Create(ts.MkAbs(args[0] + ".err"))
+	ts.Check(err)
+	cmd.Stdout, cmd.Stderr = out, problems
+	ts.Check(cmd.Start())
+	ts.Check(errors.Join(out.Close(), problems.Close()))
+	ts.Value("jobs").(jobs)[args[0]] = cmd
+	ts.Defer(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill() // the script has failed
+			_ = cmd.Wait()
+		}
+	})
+}
+
+func expect(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	deadline := time.Now().Add(30 * time.Second)
+	for poll := time.Tick(5 * time.Millisecond); ; <-poll {
+		b, _ := os.ReadFile(ts.MkAbs(args[0])) // it may not be there yet
+		got := string(b)
+		if want.MatchString(got) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no match for %q in %s:\n%s", args[1], args[0], got)
+		}
+	}
+}
+
+func signalJob(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(job(ts, args[0]).Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]))
+}
+
+func finish(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := job(ts, args[0])
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // the exit code says it
+	}()
+	select {
+	case <-ended:
+	case <-time.After(30 * time.Second):
+		_ = cmd.Process.Kill()
+		<-ended
+		ts.Fatalf("%s does not end", args[0])
+	}
+	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != args[1] {
+		ts.Fatalf("%s ended with %s, want %s:\n%s", args[0], got, args[1], ts.ReadFile(args[0]+".err"))
+	}
+}
+
+func countLines(ts *testscript.TestScript, _ bool, args []string) {
+	if got := fmt.Sprint(strings.Count(ts.ReadFile(args[0]), "\n")); got != args[1] {
+		ts.Fatalf("%s has %s lines, want %s", args[0], got, args[1])
+	}
+}
+
+func declare(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := amqp.Dial(ts.Getenv("URL"))
+	ts.Check(err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	ts.Check(err)
+	ts.Check(ch.ExchangeDeclare(ts.Getenv("LOGTAIL_EXCHANGE"), args[0], true, false, false, false, nil))
+}
