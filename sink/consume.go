@@ -50,8 +50,18 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 	}
 	t.Notify(Notice{Connected: c.Endpoint.String()})
 	err = s.receive(ctx)
-	if err == nil && ctx.Err() != nil && t.failed == nil {
-		s.finish(ctx)
+	if err == nil && t.failed == nil {
+		err = s.finish(ctx)
+	}
+	if err != nil {
+		// What has been handed over is counted as seen, and would be missed in
+		// silence. It is written, though it can't be acknowledged any more.
+		c.Abort()
+		s.takeRest(ctx)
+		s.write(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil
 	}
 	return err
 }
@@ -246,27 +256,32 @@ func (s *subscription) lost() error {
 }
 
 // finish writes what is left once ctx has ended: with Drain what waits at the
-// broker, and in any case what has been handed over. Errors of the connection
-// end it; what is not acknowledged by then is the broker's to drop with the
-// queue.
-func (s *subscription) finish(ctx context.Context) {
+// broker, and in any case what has been handed over.
+func (s *subscription) finish(ctx context.Context) error {
 	if s.Drain > 0 {
-		s.drain(ctx)
+		if err := s.drain(ctx); err != nil || s.failed != nil {
+			return err
+		}
 	}
-	if s.failed != nil || s.ch.Cancel(consumerTag, false) != nil {
-		return
+	if err := s.ch.Cancel(consumerTag, false); err != nil {
+		return err
 	}
+	s.takeRest(ctx)
+	return s.flush(ctx)
+}
+
+// takeRest takes all deliveries until their channel is closed, after
+// basic.cancel or the end of the connection.
+func (s *subscription) takeRest(ctx context.Context) {
 	for d := range s.deliveries {
 		s.take(ctx, &d)
 	}
-	// The connection is about to close; an error here changes nothing.
-	_ = s.flush(ctx)
 }
 
 // drain unbinds the queue, so that nothing new comes, and writes what is in it.
-func (s *subscription) drain(ctx context.Context) {
-	if s.ch.QueueUnbind(s.queue, "", s.Exchange, nil) != nil {
-		return
+func (s *subscription) drain(ctx context.Context) error {
+	if err := s.ch.QueueUnbind(s.queue, "", s.Exchange, nil); err != nil {
+		return err
 	}
 	late := time.NewTimer(s.Drain)
 	defer late.Stop()
@@ -276,19 +291,26 @@ func (s *subscription) drain(ctx context.Context) {
 		select {
 		case d, ok := <-s.deliveries:
 			if !ok {
-				return
+				return s.lost()
 			}
 			s.take(ctx, &d)
-			if s.pending >= max(1, s.Prefetch/2) && s.flush(ctx) != nil {
-				return
+			if s.pending < max(1, s.Prefetch/2) {
+				break
+			}
+			if err := s.flush(ctx); err != nil {
+				return err
 			}
 		case <-poll.C:
 			q, err := s.ch.QueueDeclarePassive(s.queue, false, false, true, false, nil)
-			if err != nil || q.Messages == 0 || s.flush(ctx) != nil {
-				return
+			if err != nil || q.Messages == 0 {
+				return err
+			}
+			if err := s.flush(ctx); err != nil {
+				return err
 			}
 		case <-late.C:
-			return
+			return nil
 		}
 	}
+	return nil
 }
