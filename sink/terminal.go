@@ -155,6 +155,8 @@ func levelText(name string) (string, style) {
 		return "     ", ""
 	case !ok:
 		return fmt.Sprintf("%-5.12s", name), ""
+	case l%4 == 0 && l >= slog.LevelDebug && l <= slog.LevelError:
+		name = l.String() // also for "warning" and the like
 	}
 	return fmt.Sprintf("%-5s", strings.ToUpper(name)), s
 }
