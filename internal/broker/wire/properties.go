@@ -1,0 +1,110 @@
+package wire
+
+import "encoding/binary"
+
+// Property flags, in the order of the wire: the first property is the highest
+// bit (AMQP 0-9-1 section 4.2.6.1).
+const (
+	flagContentType = 1 << (15 - iota)
+	flagContentEncoding
+	flagHeaders
+	flagDeliveryMode
+	flagPriority
+	flagCorrelationID
+	flagReplyTo
+	flagExpiration
+	flagMessageID
+	flagTimestamp
+	flagType
+	flagUserID
+	flagAppID
+	flagClusterID
+	flagUnused
+	flagMore // another word of flags follows, which no class of AMQP 0-9-1 has
+)
+
+// A Header is the content header frame of a message.
+type Header struct {
+	Class      uint16
+	BodySize   uint64
+	Properties []byte // the flags and the values as they are on the wire
+}
+
+// ParseHeader parses the payload of a header frame. Properties aliases it and
+// is not checked; see ParseProperties.
+func ParseHeader(payload []byte) (Header, error) {
+	c := coder{buf: payload, decoding: true}
+	var h Header
+	c.short(&h.Class)
+	c.reserved16() // weight
+	c.longlong(&h.BodySize)
+	h.Properties = c.buf
+	return h, c.err
+}
+
+// AppendHeader appends a header frame.
+func AppendHeader(dst []byte, channel uint16, h Header) []byte {
+	dst, mark := beginFrame(dst, FrameHeader, channel)
+	dst = binary.BigEndian.AppendUint16(dst, h.Class)
+	dst = append(dst, 0, 0) // weight
+	dst = binary.BigEndian.AppendUint64(dst, h.BodySize)
+	return endFrame(append(dst, h.Properties...), mark)
+}
+
+// Properties are the properties a broker acts on. The rest travels in
+// Header.Properties without being looked at.
+type Properties struct {
+	Expiration    []byte // milliseconds, in decimal
+	HasExpiration bool
+	UserID        []byte
+	HasUserID     bool
+	Headers       []byte // the table of headers with its length; nil without one
+}
+
+// ParseProperties checks the layout of all properties, headers included, so
+// that a message whose properties no client could decode goes no further. It
+// allocates nothing; the result aliases raw.
+func ParseProperties(raw []byte) (Properties, error) {
+	c := coder{buf: raw, decoding: true}
+	var p Properties
+	var flags uint16
+	c.short(&flags)
+	if flags&(flagUnused|flagMore) != 0 {
+		return p, ErrSyntax
+	}
+	c.skipShortIf(flags&flagContentType != 0)
+	c.skipShortIf(flags&flagContentEncoding != 0)
+	if flags&flagHeaders != 0 {
+		before := c.buf
+		c.skipTable(0)
+		p.Headers = before[:len(before)-len(c.buf)]
+	}
+	if flags&flagDeliveryMode != 0 {
+		c.take(1)
+	}
+	if flags&flagPriority != 0 {
+		c.take(1)
+	}
+	c.skipShortIf(flags&flagCorrelationID != 0)
+	c.skipShortIf(flags&flagReplyTo != 0)
+	if p.HasExpiration = flags&flagExpiration != 0; p.HasExpiration {
+		p.Expiration = c.shortBytes()
+	}
+	c.skipShortIf(flags&flagMessageID != 0)
+	if flags&flagTimestamp != 0 {
+		c.take(8)
+	}
+	c.skipShortIf(flags&flagType != 0)
+	if p.HasUserID = flags&flagUserID != 0; p.HasUserID {
+		p.UserID = c.shortBytes()
+	}
+	c.skipShortIf(flags&flagAppID != 0)
+	c.skipShortIf(flags&flagClusterID != 0)
+	return p, c.end()
+}
+
+func (c *coder) skipShortIf(present bool) {
+	if present {
+		c.shortBytes()
+	}
+}
