@@ -1,0 +1,199 @@
+package broker
+
+import (
+	"github.com/slogcast/slogcast/internal/broker/wire"
+)
+
+// A channel is one of the conversations on a connection. What is not marked
+// is owned by the connection's reader.
+type channel struct {
+	conn *conn
+	id   uint16
+
+	closing bool   // channel.close was sent; all but its answer is discarded
+	last    string // the queue declared last, which an empty name means
+	incoming
+
+	confirming bool   // confirm.select was received
+	published  uint64 // sequence number of the last message, when confirming
+	confirmed  uint64 // sequence number up to which confirms were sent
+
+	consumers map[string]*consumer // guarded by Server.mu
+	unacked   deliveries           // guarded by Server.mu
+	tag       uint64               // of the last delivery; guarded by Server.mu
+	prefetch  int                  // for consumers to come; guarded by Server.mu
+	limit     int                  // for all deliveries of the channel, zero for none; guarded by Server.mu
+}
+
+func newChannel(c *conn, id uint16) *channel {
+	return &channel{conn: c, id: id, consumers: make(map[string]*consumer)}
+}
+
+// reply sends a method on the channel.
+func (ch *channel) reply(m wire.Method) { ch.conn.out.send(ch.id, m) }
+
+// replyBare sends a method without arguments.
+func (ch *channel) replyBare(id wire.MethodID) { ch.reply(&wire.Bare{Method: id}) }
+
+// handleFrame handles a frame of the channel. A soft exception ends the
+// channel, any other error the connection.
+func (ch *channel) handleFrame(f wire.Frame) error {
+	if ch.closing {
+		return ch.handleClosing(f)
+	}
+	switch f.Type {
+	case wire.FrameHeader:
+		return ch.handleHeader(f.Payload)
+	case wire.FrameBody:
+		return ch.handleBody(f.Payload)
+	}
+	id, err := wire.PeekMethod(f.Payload)
+	if err != nil {
+		return raise(syntaxError, "%v", err)
+	}
+	if ch.stage != expectMethod {
+		return &exception{code: unexpectedFrame, text: "expected content, got a method instead", method: id}
+	}
+	err = ch.handleMethod(id, f.Payload)
+	if e, ok := err.(*exception); ok && e.method == 0 {
+		e.method = id
+	}
+	return err
+}
+
+// handleClosing waits for the answer to channel.close.
+func (ch *channel) handleClosing(f wire.Frame) error {
+	if f.Type != wire.FrameMethod {
+		return nil
+	}
+	switch id, _ := wire.PeekMethod(f.Payload); id {
+	case wire.ChannelCloseID:
+		ch.replyBare(wire.ChannelCloseOkID)
+	case wire.ChannelCloseOkID:
+		ch.conn.forget(ch)
+	}
+	return nil
+}
+
+// fail ends the channel with an exception.
+func (ch *channel) fail(e *exception) {
+	ch.release()
+	ch.reply(&wire.ChannelClose{Code: e.code, Text: e.Error(), Class: e.method.Class(), Method: e.method.Method()})
+	ch.closing = true
+	ch.conn.srv.log(ch.conn, "broker: channel closed", e)
+}
+
+// release gives back what the channel holds. Confirms that are due go out
+// first: what they confirm has happened.
+func (ch *channel) release() {
+	ch.flushConfirms()
+	s := ch.conn.srv
+	s.mu.Lock()
+	ch.abandonLocked()
+	s.mu.Unlock()
+}
+
+// abandonLocked ends the consumers and puts back what was not acknowledged.
+func (ch *channel) abandonLocked() {
+	s := ch.conn.srv
+	for _, c := range ch.consumers {
+		s.removeConsumerLocked(c)
+	}
+	s.requeueLocked(ch.unacked.takeAll())
+}
+
+// forget frees the number of a closed channel.
+func (c *conn) forget(ch *channel) {
+	c.srv.mu.Lock()
+	delete(c.channels, ch.id)
+	c.srv.mu.Unlock()
+}
+
+// handleMethod handles a method of the channel. The two that come with each
+// message are parsed without allocating.
+func (ch *channel) handleMethod(id wire.MethodID, payload []byte) error {
+	switch id {
+	case wire.BasicPublishID:
+		return ch.handlePublish(payload)
+	case wire.BasicAckID:
+		m, err := wire.ParseAck(payload)
+		if err != nil {
+			return raise(syntaxError, "%v", err)
+		}
+		return ch.settle(m.DeliveryTag, m.Multiple, dropMessages)
+	}
+	m, err := parseMethod(payload)
+	if err != nil {
+		return err
+	}
+	switch id.Class() {
+	case 20:
+		return ch.handleChannel(m)
+	case 40:
+		return ch.handleExchange(m)
+	case 50:
+		return ch.handleQueue(m)
+	case 60:
+		return ch.handleBasic(m)
+	}
+	if m, ok := m.(*wire.ConfirmSelect); ok {
+		ch.confirming = true
+		if !m.NoWait {
+			ch.replyBare(wire.ConfirmSelectOkID)
+		}
+		return nil
+	}
+	if id.Class() == 90 {
+		return raise(notImplemented, "transactions: use publisher confirms")
+	}
+	return raise(commandInvalid, "unimplemented method")
+}
+
+// handleChannel handles the methods of class channel.
+func (ch *channel) handleChannel(m wire.Method) error {
+	switch m := m.(type) {
+	case *wire.ChannelOpen:
+		return raise(channelError, "second 'channel.open' seen")
+	case *wire.ChannelFlow:
+		if !m.Active {
+			return raise(notImplemented, "active=false")
+		}
+		ch.reply(&wire.ChannelFlowOk{Active: true})
+		return nil
+	case *wire.ChannelClose:
+		ch.release()
+		ch.conn.forget(ch)
+		ch.replyBare(wire.ChannelCloseOkID)
+		return nil
+	}
+	return raise(commandInvalid, "unimplemented method")
+}
+
+// handleBasic handles the methods of class basic but for publish and ack.
+func (ch *channel) handleBasic(m wire.Method) error {
+	switch m := m.(type) {
+	case *wire.BasicQos:
+		return ch.setQos(m)
+	case *wire.BasicConsume:
+		return ch.consume(m)
+	case *wire.BasicCancel:
+		return ch.cancel(m)
+	case *wire.BasicCancelOk:
+		return nil // the answer to our basic.cancel
+	case *wire.BasicGet:
+		return ch.get(m)
+	case *wire.BasicNack:
+		return ch.settle(m.DeliveryTag, m.Multiple, disposal(m.Requeue))
+	case *wire.BasicReject:
+		return ch.settle(m.DeliveryTag, false, disposal(m.Requeue))
+	case *wire.BasicRecoverAsync:
+		return ch.recover(m.Requeue)
+	case *wire.BasicRecover:
+		if err := ch.recover(m.Requeue); err != nil {
+			return err
+		}
+		ch.replyBare(wire.BasicRecoverOkID)
+		return nil
+	}
+	return raise(commandInvalid, "unimplemented method")
+}

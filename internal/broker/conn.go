@@ -1,0 +1,377 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/slogcast/slogcast/internal/broker/wire"
+)
+
+// A conn is one client connection. Its reader goroutine, serve, owns every
+// field without another remark; its outbox has the writer goroutine.
+type conn struct {
+	srv   *Server
+	nc    net.Conn
+	in    *wire.Reader
+	out   *outbox
+	since time.Time // immutable
+
+	user      string
+	frameMax  int           // immutable once open
+	heartbeat time.Duration // immutable once open; zero for none
+	canBlock  bool          // the client understands connection.blocked
+	canCancel bool          // the client understands basic.cancel from us
+	canRefuse bool          // the client understands connection.close at login
+
+	opened      bool                // the handshake is over; guarded by srv.mu
+	channelMax  int                 // immutable once open
+	channels    map[uint16]*channel // written under srv.mu
+	unconfirmed []*channel          // with confirms not yet sent
+	published   bool                // since awaitMemory was last called
+
+	stopping atomic.Bool   // connection.close was sent
+	quit     chan struct{} // closed with stopping
+	quitOnce sync.Once     // closes quit
+	done     chan struct{} // closed when the connection is gone from srv
+
+	deadlineMu sync.Mutex
+	deadline   time.Time // for all reading; zero: by heartbeat; guarded by deadlineMu
+}
+
+// closeTimeout is how long a client may take to confirm connection.close, and
+// to take what is on its way to it.
+const closeTimeout = time.Second
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{
+		srv: s, nc: nc, since: time.Now(),
+		frameMax: handshakeFrameMax,
+		channels: make(map[uint16]*channel),
+		quit:     make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	c.in = wire.NewReader(c, c.frameMax)
+	c.out = newOutbox(nc, s.cfg.OutboxLimit, s.cfg.WriteTimeout, c.resume)
+	return c
+}
+
+// Read reads from the socket under the deadline of the moment. It makes conn
+// the source of its own frame reader.
+func (c *conn) Read(p []byte) (int, error) {
+	c.deadlineMu.Lock()
+	d := c.deadline
+	if d.IsZero() && c.heartbeat > 0 {
+		// AMQP 0-9-1 section 4.2.7: a peer silent for two intervals is gone.
+		d = time.Now().Add(2 * c.heartbeat)
+	}
+	err := c.nc.SetReadDeadline(d)
+	c.deadlineMu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	return c.nc.Read(p)
+}
+
+// setDeadline sets the deadline for all further reading.
+func (c *conn) setDeadline(d time.Time) {
+	c.deadlineMu.Lock()
+	c.deadline = d
+	c.nc.SetReadDeadline(d)
+	c.deadlineMu.Unlock()
+}
+
+// clearDeadline returns to the deadline of the heartbeat, unless the end of
+// the connection has begun.
+func (c *conn) clearDeadline() {
+	c.deadlineMu.Lock()
+	defer c.deadlineMu.Unlock()
+	if !c.stopping.Load() {
+		c.deadline = time.Time{}
+	}
+}
+
+// serve runs the connection until it ends.
+func (c *conn) serve() {
+	defer c.nc.Close()
+	c.setDeadline(time.Now().Add(c.srv.cfg.HandshakeTimeout))
+	err := c.handshake()
+	if err == nil {
+		c.clearDeadline()
+		c.srv.wg.Go(func() { c.out.run(c.heartbeat / 2) })
+		err = c.readFrames()
+		c.abandon()
+		err = c.sayGoodbye(err)
+		c.out.close(closeTimeout)
+		<-c.out.done
+	} else {
+		err = c.sayGoodbye(err)
+	}
+	if err != nil {
+		c.srv.log(c, "broker: connection ended", err)
+	}
+}
+
+// errClosed ends the reading of a connection that ends as agreed.
+var errClosed = errors.New("connection closed")
+
+// readFrames handles frames until the connection is to end.
+func (c *conn) readFrames() error {
+	for {
+		if !c.in.Buffered() {
+			c.flushConfirms()
+			if c.published {
+				c.awaitMemory()
+			}
+		}
+		f, err := c.in.ReadFrame()
+		if err != nil {
+			return frameException(err)
+		}
+		if err := c.handleFrame(f); err != nil {
+			return err
+		}
+		if c.out.congested() {
+			c.awaitReader()
+		}
+	}
+}
+
+// frameException returns what to tell a client about an error of ReadFrame,
+// if it can be told.
+func frameException(err error) error {
+	if isFrameError(err) {
+		return raise(frameError, "%v", err)
+	}
+	return err
+}
+
+// isFrameError reports whether what the client sends is not frames.
+func isFrameError(err error) bool {
+	return errors.Is(err, wire.ErrFrameTooLarge) || errors.Is(err, wire.ErrFrameEnd) || errors.Is(err, wire.ErrFrameType)
+}
+
+// awaitReader waits until the client has taken most of what is on its way.
+func (c *conn) awaitReader() {
+	for c.out.congested() {
+		select {
+		case <-c.out.drained:
+		case <-c.out.done:
+			return
+		case <-c.quit:
+			return
+		}
+	}
+}
+
+// handleFrame handles one frame. Its error ends the connection.
+func (c *conn) handleFrame(f wire.Frame) error {
+	switch {
+	case f.Type == wire.FrameHeartbeat:
+		if f.Channel != 0 {
+			return raise(unexpectedFrame, "heartbeat on channel %d", f.Channel)
+		}
+		return nil
+	case c.stopping.Load():
+		return c.discard(f)
+	case f.Channel == 0:
+		return c.handleControl(f)
+	}
+	ch := c.channels[f.Channel]
+	if ch == nil {
+		return c.handleUnopened(f)
+	}
+	err := ch.handleFrame(f)
+	var e *exception
+	if errors.As(err, &e) && !e.hard() {
+		ch.fail(e)
+		return nil
+	}
+	return err
+}
+
+// handleControl handles a frame on channel 0.
+func (c *conn) handleControl(f wire.Frame) error {
+	if f.Type != wire.FrameMethod {
+		return raise(unexpectedFrame, "type %d on channel 0", f.Type)
+	}
+	m, err := parseMethod(f.Payload)
+	if err != nil {
+		return err
+	}
+	switch m := m.(type) {
+	case *wire.ConnectionClose:
+		c.abandon()
+		c.out.send(0, &wire.Bare{Method: wire.ConnectionCloseOkID})
+		return errClosed
+	case *wire.ConnectionUpdateSecret:
+		// There is one user and his password does not expire: accepted, as
+		// by a RabbitMQ whose backend has no tokens.
+		c.out.send(0, &wire.Bare{Method: wire.ConnectionUpdateSecretOkID})
+		return nil
+	default:
+		return &exception{code: channelError, text: "unexpected method in connection state running", method: m.ID()}
+	}
+}
+
+// handleUnopened handles a frame on a channel that is not open.
+func (c *conn) handleUnopened(f wire.Frame) error {
+	if f.Type != wire.FrameMethod {
+		return raise(channelError, "expected 'channel.open'")
+	}
+	m, err := parseMethod(f.Payload)
+	if err != nil {
+		return err
+	}
+	switch {
+	case m.ID() == wire.ChannelCloseID:
+		// The client's channel.close crossed ours on the way.
+		c.out.send(f.Channel, &wire.Bare{Method: wire.ChannelCloseOkID})
+		return nil
+	case m.ID() == wire.ChannelCloseOkID:
+		return nil
+	case m.ID() != wire.ChannelOpenID:
+		return &exception{code: channelError, text: "expected 'channel.open'", method: m.ID()}
+	case int(f.Channel) > c.channelMax || len(c.channels) >= c.channelMax:
+		return &exception{code: notAllowed, method: m.ID(), text: fmt.Sprintf(
+			"number of channels opened (%d) has reached the negotiated channel_max (%d)", len(c.channels), c.channelMax)}
+	}
+	c.srv.mu.Lock()
+	c.channels[f.Channel] = newChannel(c, f.Channel)
+	c.srv.mu.Unlock()
+	c.out.send(f.Channel, &wire.ChannelOpenOk{})
+	return nil
+}
+
+// parseMethod parses a method, or says what is wrong with it as RabbitMQ does.
+func parseMethod(payload []byte) (wire.Method, error) {
+	m, err := wire.ParseMethod(payload)
+	switch {
+	case errors.Is(err, wire.ErrUnknownMethod):
+		return nil, raise(commandInvalid, "%v", err)
+	case err != nil:
+		return nil, raise(syntaxError, "%v", err)
+	}
+	return m, nil
+}
+
+// abandon gives back all the connection holds: unacknowledged messages,
+// consumers, exclusive queues.
+func (c *conn) abandon() {
+	s := c.srv
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, ch := range c.channels {
+		ch.abandonLocked()
+		delete(c.channels, id)
+	}
+	for _, q := range s.queues {
+		if q.owner == c {
+			s.deleteQueueLocked(q)
+		}
+	}
+}
+
+// resume delivers again what had no room in the outbox.
+func (c *conn) resume() {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	for _, ch := range c.channels {
+		ch.pumpLocked()
+	}
+}
+
+// shutdown tells the client to go. The reader ends when the client agrees, or
+// after closeTimeout.
+func (c *conn) shutdown() {
+	c.srv.mu.Lock()
+	opened := c.opened
+	c.srv.mu.Unlock()
+	if !opened {
+		c.nc.Close()
+		return
+	}
+	c.quitOnce.Do(func() {
+		c.stopping.Store(true)
+		c.out.send(0, &wire.ConnectionClose{
+			Code: connectionForced, Text: "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'",
+		})
+		c.setDeadline(time.Now().Add(closeTimeout))
+		close(c.quit)
+	})
+}
+
+// sayGoodbye tells the client why the connection ends, if it is an exception,
+// and waits for it to agree. It returns what is worth a notice.
+func (c *conn) sayGoodbye(err error) error {
+	if errors.Is(err, errClosed) {
+		return nil
+	}
+	var e *exception
+	if !errors.As(err, &e) {
+		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		return err
+	}
+	c.stopping.Store(true)
+	c.setDeadline(time.Now().Add(closeTimeout))
+	c.out.send(0, &wire.ConnectionClose{
+		Code: e.code, Text: e.Error(), Class: e.method.Class(), Method: e.method.Method(),
+	})
+	if !c.opened {
+		if c.out.flush() != nil {
+			return err
+		}
+	}
+	for {
+		f, ferr := c.in.ReadFrame()
+		if ferr == nil {
+			ferr = c.discard(f)
+		} else if isFrameError(ferr) {
+			// What follows is not frames. It is read all the same: closing a
+			// socket with unread input may destroy the reply on its way.
+			io.Copy(io.Discard, c)
+		}
+		if ferr != nil {
+			return err
+		}
+	}
+}
+
+// discard handles a frame after connection.close was sent.
+func (c *conn) discard(f wire.Frame) error {
+	if f.Type != wire.FrameMethod || f.Channel != 0 {
+		return nil
+	}
+	switch id, _ := wire.PeekMethod(f.Payload); id {
+	case wire.ConnectionCloseID:
+		c.out.send(0, &wire.Bare{Method: wire.ConnectionCloseOkID})
+		return errClosed
+	case wire.ConnectionCloseOkID:
+		return errClosed
+	}
+	return nil
+}
+
+// levelOf returns the level of a notice about an ended connection.
+func levelOf(err error) slog.Level {
+	var e *exception
+	if errors.As(err, &e) {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+func connAttrs(c *conn, err error) []slog.Attr {
+	return []slog.Attr{
+		slog.String("peer", c.nc.RemoteAddr().String()),
+		slog.String("user", c.user),
+		slog.String("err", err.Error()),
+	}
+}

@@ -1,0 +1,218 @@
+package broker
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"strings"
+
+	"github.com/slogcast/slogcast/internal/broker/wire"
+)
+
+// handleQueue handles the methods of class queue.
+func (ch *channel) handleQueue(m wire.Method) error {
+	s := ch.conn.srv
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch m := m.(type) {
+	case *wire.QueueDeclare:
+		return ch.declareQueueLocked(m)
+	case *wire.QueueBind:
+		return ch.bindLocked(m)
+	case *wire.QueueUnbind:
+		return ch.unbindLocked(m)
+	case *wire.QueuePurge:
+		q, err := ch.queueLocked(m.Queue)
+		if err != nil {
+			return err
+		}
+		n := q.purgeLocked()
+		q.scheduleLocked()
+		if !m.NoWait {
+			ch.reply(&wire.QueuePurgeOk{Messages: uint32(n)})
+		}
+		return nil
+	case *wire.QueueDelete:
+		return ch.deleteQueueLocked(m)
+	}
+	return raise(commandInvalid, "unimplemented method")
+}
+
+// expand returns the name a client means: an empty one is the queue that was
+// declared last on the channel.
+func (ch *channel) expand(name string) (string, error) {
+	if name == "" && ch.last == "" {
+		return "", raise(notFound, "no previously declared queue")
+	}
+	if name == "" {
+		return ch.last, nil
+	}
+	return name, nil
+}
+
+// queueLocked returns a queue that is there and that the client may use.
+func (ch *channel) queueLocked(name string) (*queue, error) {
+	name, err := ch.expand(name)
+	if err != nil {
+		return nil, err
+	}
+	q := ch.conn.srv.queues[name]
+	if q == nil {
+		return nil, raise(notFound, "no %s", queueName(name))
+	}
+	return q, ch.checkOwner(q)
+}
+
+// checkOwner refuses the exclusive queue of another connection.
+func (ch *channel) checkOwner(q *queue) error {
+	if q.owner == nil || q.owner == ch.conn {
+		return nil
+	}
+	return locked(q)
+}
+
+func locked(q *queue) error {
+	return raise(resourceLocked, "cannot obtain exclusive access to locked %s. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", q)
+}
+
+func (ch *channel) declareQueueLocked(m *wire.QueueDeclare) error {
+	s := ch.conn.srv
+	var q *queue
+	var err error
+	switch {
+	case m.Passive:
+		q, err = ch.queueLocked(m.Queue)
+	case m.Queue == "":
+		q, err = ch.newQueueLocked(s.freeNameLocked(), m)
+	case strings.HasPrefix(m.Queue, "amq."):
+		err = raise(accessRefused, "queue name '%s' contains reserved prefix 'amq.*'", m.Queue)
+	case s.queues[m.Queue] != nil:
+		q = s.queues[m.Queue]
+		err = ch.checkEquivalent(q, m)
+	default:
+		q, err = ch.newQueueLocked(m.Queue, m)
+	}
+	if err != nil {
+		return err
+	}
+	ch.last = q.name
+	q.lastUse = s.now()
+	q.scheduleLocked()
+	if !m.NoWait {
+		ch.reply(&wire.QueueDeclareOk{Queue: q.name, Messages: uint32(q.count()), Consumers: uint32(len(q.consumers))})
+	}
+	return nil
+}
+
+// freeNameLocked makes a name in the form of RabbitMQ's.
+func (s *Server) freeNameLocked() string { return "amq.gen-" + randomID() }
+
+// randomID returns 128 random bits in 22 characters.
+func randomID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func (ch *channel) newQueueLocked(name string, m *wire.QueueDeclare) (*queue, error) {
+	s := ch.conn.srv
+	args, err := parseQueueArgs(name, m.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.queues) >= s.cfg.MaxQueues {
+		return nil, raise(preconditionFailed, "cannot declare %s: queue limit in vhost '/' (%d) is reached", queueName(name), s.cfg.MaxQueues)
+	}
+	q := newQueue(s, name)
+	q.durable, q.autoDelete, q.args = m.Durable, m.AutoDelete, args
+	if m.Exclusive {
+		q.owner = ch.conn
+	}
+	s.queues[name] = q
+	return q, nil
+}
+
+// checkEquivalent compares a declaration with the queue that is there.
+func (ch *channel) checkEquivalent(q *queue, m *wire.QueueDeclare) error {
+	if m.Exclusive && q.owner != ch.conn || !m.Exclusive && q.owner != nil {
+		return locked(q)
+	}
+	if q.durable != m.Durable {
+		return inequivalent("durable", q.String(), m.Durable, q.durable)
+	}
+	if q.autoDelete != m.AutoDelete {
+		return inequivalent("auto_delete", q.String(), m.AutoDelete, q.autoDelete)
+	}
+	return q.args.checkEquivalent(q.String(), m.Arguments)
+}
+
+func (ch *channel) bindLocked(m *wire.QueueBind) error {
+	b, err := ch.bindingLocked(m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
+	if err != nil {
+		return err
+	}
+	if err := ch.conn.srv.addBindingLocked(b); err != nil {
+		return err
+	}
+	if !m.NoWait {
+		ch.replyBare(wire.QueueBindOkID)
+	}
+	return nil
+}
+
+func (ch *channel) unbindLocked(m *wire.QueueUnbind) error {
+	b, err := ch.bindingLocked(m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
+	if err != nil {
+		return err
+	}
+	ch.conn.srv.removeBindingLocked(b)
+	ch.replyBare(wire.QueueUnbindOkID)
+	return nil
+}
+
+// bindingLocked returns the binding a client names. An empty routing key with
+// an empty queue name means the name of the queue.
+func (ch *channel) bindingLocked(queue, exchange, key string, args wire.Table) (binding, error) {
+	name, err := ch.expand(queue)
+	if err != nil {
+		return binding{}, err
+	}
+	if queue == "" && key == "" {
+		key = name
+	}
+	if exchange == "" {
+		return binding{}, raise(accessRefused, "operation not permitted on the default exchange")
+	}
+	q, err := ch.queueLocked(name)
+	if err != nil {
+		return binding{}, err
+	}
+	x := ch.conn.srv.exchanges[exchange]
+	if x == nil {
+		return binding{}, raise(notFound, "no %s", exchangeName(exchange))
+	}
+	return binding{x, q, key, string(wire.AppendTable(nil, args))}, nil
+}
+
+func (ch *channel) deleteQueueLocked(m *wire.QueueDelete) error {
+	name, err := ch.expand(m.Queue)
+	if err != nil {
+		return err
+	}
+	s := ch.conn.srv
+	n := 0
+	if q := s.queues[name]; q != nil { // RabbitMQ has made deletion idempotent
+		switch err := ch.checkOwner(q); {
+		case err != nil:
+			return err
+		case m.IfUnused && len(q.consumers) > 0:
+			return raise(preconditionFailed, "%s in use", q)
+		case m.IfEmpty && q.count() > 0:
+			return raise(preconditionFailed, "%s not empty", q)
+		}
+		n = s.deleteQueueLocked(q)
+	}
+	if !m.NoWait {
+		ch.reply(&wire.QueueDeleteOk{Messages: uint32(n)})
+	}
+	return nil
+}

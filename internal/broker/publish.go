@@ -1,0 +1,231 @@
+package broker
+
+import (
+	"strconv"
+
+	"github.com/slogcast/slogcast/internal/broker/wire"
+)
+
+// Stages of an incoming message.
+const (
+	expectMethod = iota // none is on its way
+	expectHeader
+	expectBody
+)
+
+// An incoming is the message a channel is receiving, in up to three kinds of
+// frames.
+type incoming struct {
+	stage                int
+	exchange, routingKey string // kept from one message to the next, see intern
+	mandatory            bool
+	properties           []byte // reused
+	body                 []byte
+	bodySize             int
+}
+
+// intern returns b as a string, without allocating if it is the same as last
+// time: most channels publish to one exchange with few keys.
+func intern(last string, b []byte) string {
+	if last == string(b) {
+		return last
+	}
+	return string(b)
+}
+
+// handlePublish begins a message.
+func (ch *channel) handlePublish(payload []byte) error {
+	m, err := wire.ParsePublish(payload)
+	if err != nil {
+		return raise(syntaxError, "%v", err)
+	}
+	if m.Immediate {
+		return raise(notImplemented, "immediate=true")
+	}
+	ch.exchange = intern(ch.exchange, m.Exchange)
+	ch.routingKey = intern(ch.routingKey, m.RoutingKey)
+	ch.mandatory = m.Mandatory
+	ch.stage = expectHeader
+	return nil
+}
+
+// handleHeader takes the properties. A body that is too large is refused here,
+// before any of it is stored.
+func (ch *channel) handleHeader(payload []byte) error {
+	if ch.stage != expectHeader {
+		return raise(unexpectedFrame, "unexpected content header")
+	}
+	h, err := wire.ParseHeader(payload)
+	if err != nil {
+		return raise(syntaxError, "%v", err)
+	}
+	if h.Class != basicClass {
+		return &exception{code: unexpectedFrame, method: wire.BasicPublishID,
+			text: "expected content header for class 60, got one for class " + strconv.Itoa(int(h.Class)) + " instead"}
+	}
+	if limit := ch.conn.srv.cfg.MaxBody; h.BodySize > uint64(limit) {
+		ch.stage = expectMethod
+		return &exception{code: preconditionFailed, method: wire.BasicPublishID,
+			text: "message size " + strconv.FormatUint(h.BodySize, 10) + " is larger than configured max size " + strconv.Itoa(limit)}
+	}
+	ch.properties = append(ch.properties[:0], h.Properties...)
+	ch.body, ch.bodySize = nil, int(h.BodySize)
+	ch.stage = expectBody
+	if h.BodySize == 0 {
+		return ch.finish()
+	}
+	return nil
+}
+
+// handleBody takes a piece of the body.
+func (ch *channel) handleBody(piece []byte) error {
+	if ch.stage != expectBody {
+		return raise(unexpectedFrame, "unexpected content body")
+	}
+	if len(piece) > ch.bodySize-len(ch.body) {
+		return raise(unexpectedFrame, "more content than announced")
+	}
+	if len(piece) == ch.bodySize {
+		// The usual case: finish copies the whole message at once.
+		ch.body = piece
+		return ch.finish()
+	}
+	ch.body = append(ch.body, piece...)
+	if len(ch.body) == ch.bodySize {
+		return ch.finish()
+	}
+	return nil
+}
+
+// finish publishes the message that is complete.
+func (ch *channel) finish() error {
+	ch.stage = expectMethod
+	msg, err := ch.newMessage()
+	ch.body = nil
+	if err == nil {
+		err = ch.publish(msg)
+	}
+	if e, ok := err.(*exception); ok {
+		e.method = wire.BasicPublishID
+	}
+	return err
+}
+
+// newMessage makes a message of what came in.
+func (ch *channel) newMessage() (*message, error) {
+	p, err := wire.ParseProperties(ch.properties)
+	if err != nil {
+		return nil, raise(syntaxError, "%v", err)
+	}
+	if p.HasUserID && string(p.UserID) != ch.conn.user {
+		return nil, raise(preconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", p.UserID, ch.conn.user)
+	}
+	msg := &message{exchange: ch.exchange, routingKey: ch.routingKey, ttl: noTTL}
+	if p.HasExpiration {
+		ms, err := strconv.ParseUint(string(p.Expiration), 10, 64)
+		if err != nil || ms > maxTTL {
+			return nil, raise(preconditionFailed, "invalid expiration '%s'", p.Expiration)
+		}
+		msg.ttl = milliseconds(int64(ms))
+	}
+	n := len(ch.properties)
+	content := make([]byte, n+ch.bodySize)
+	copy(content, ch.properties)
+	copy(content[n:], ch.body)
+	msg.properties, msg.body = content[:n:n], content[n:]
+	return msg, nil
+}
+
+// publish routes a message and confirms it.
+func (ch *channel) publish(msg *message) error {
+	s := ch.conn.srv
+	s.mu.Lock()
+	routed, rejected, err := s.publishLocked(msg)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	ch.conn.published = true
+	if !routed && ch.mandatory {
+		ch.conn.out.sendContent(ch.id, &wire.BasicReturn{
+			Code: noRoute, Text: codeName(noRoute), Exchange: msg.exchange, RoutingKey: msg.routingKey,
+		}, msg, ch.conn.frameMax)
+	}
+	if ch.confirming {
+		ch.confirm(rejected)
+	}
+	return nil
+}
+
+// publishLocked puts msg in every queue it is routed to. It reports whether
+// there was one, and whether one of them refused the message for being full.
+func (s *Server) publishLocked(msg *message) (routed, rejected bool, err error) {
+	x := s.exchanges[msg.exchange]
+	switch {
+	case x == nil:
+		return false, false, raise(notFound, "no exchange '%s' in vhost '/'", msg.exchange)
+	case x.internal:
+		return false, false, raise(accessRefused, "cannot publish to internal exchange '%s' in vhost '/'", msg.exchange)
+	}
+	s.totals.published++
+	if x.name == "" {
+		q := s.queues[msg.routingKey]
+		if q == nil {
+			s.totals.unroutable++
+			return false, false, nil
+		}
+		return true, !s.enqueueLocked(q, msg), nil
+	}
+	routes := x.routes[x.routeKey(msg.routingKey)]
+	for i := range routes {
+		if !s.enqueueLocked(routes[i].queue, msg) {
+			rejected = true
+		}
+	}
+	if len(routes) == 0 {
+		s.totals.unroutable++
+	}
+	return len(routes) > 0, rejected, nil
+}
+
+// confirmBatch is how many confirms may be put off at most.
+const confirmBatch = 128
+
+// confirm notes that the next message is done. Positive confirms wait until
+// the messages that have arrived with it are done too, so that one basic.ack
+// can speak for all.
+func (ch *channel) confirm(rejected bool) {
+	if rejected {
+		ch.flushConfirms()
+		ch.published++
+		ch.confirmed = ch.published
+		ch.reply(&wire.BasicNack{DeliveryTag: ch.published})
+		return
+	}
+	if ch.published == ch.confirmed {
+		ch.conn.unconfirmed = append(ch.conn.unconfirmed, ch)
+	}
+	ch.published++
+	if ch.published-ch.confirmed >= confirmBatch {
+		ch.flushConfirms()
+	}
+}
+
+// flushConfirms confirms everything published.
+func (ch *channel) flushConfirms() {
+	if ch.published == ch.confirmed {
+		return
+	}
+	multiple := ch.published-ch.confirmed > 1
+	ch.confirmed = ch.published
+	ch.reply(&wire.BasicAck{DeliveryTag: ch.published, Multiple: multiple})
+}
+
+// flushConfirms confirms everything published on any channel.
+func (c *conn) flushConfirms() {
+	for i, ch := range c.unconfirmed {
+		ch.flushConfirms()
+		c.unconfirmed[i] = nil
+	}
+	c.unconfirmed = c.unconfirmed[:0]
+}

@@ -1,0 +1,255 @@
+package broker
+
+import (
+	"container/heap"
+	"fmt"
+)
+
+// A queue holds messages for its consumers. All fields are guarded by
+// Server.mu; those above the first blank line never change.
+type queue struct {
+	srv                 *Server
+	name                string
+	owner               *conn // who alone may use it; nil when not exclusive
+	durable, autoDelete bool
+	args                queueArgs
+
+	// The entries in order of arrival are first those of returned, then those
+	// of ready: an entry only ever leaves ready at its front, so one that
+	// comes back is older than all that stayed.
+	returned   returnedHeap
+	ready      fifo
+	readyBytes int64 // bodies of both
+	unacked    int
+	position   uint64 // of the entry that arrived last
+
+	consumers []*consumer
+	next      int       // index in consumers of whose turn it is
+	exclusive *consumer // who alone may consume
+	bindings  map[binding]struct{}
+
+	lastUse   int64 // for x-expires
+	expiring  int   // entries ready that have an expiry
+	due       int64 // owned by schedule
+	heapIndex int   // owned by schedule
+	deleted   bool
+}
+
+// An entry is the place of a message in one queue.
+type entry struct {
+	msg         *message
+	position    uint64 // order of arrival
+	expires     int64  // Server.now at which it is dropped; never without a TTL
+	redelivered bool
+}
+
+func newQueue(s *Server, name string) *queue {
+	return &queue{srv: s, name: name, bindings: make(map[binding]struct{})}
+}
+
+// String names the queue as RabbitMQ's error texts do.
+func (q *queue) String() string { return queueName(q.name) }
+
+func queueName(name string) string { return fmt.Sprintf("queue '%s' in vhost '/'", name) }
+
+// count returns the number of messages ready.
+func (q *queue) count() int { return len(q.returned) + q.ready.len() }
+
+// enqueueLocked adds a message, delivers what can be delivered and drops what
+// is over the limits. It returns false if the queue refuses the message.
+func (s *Server) enqueueLocked(q *queue, msg *message) bool {
+	if q.args.rejectPublish && q.wouldOverflow(msg) {
+		s.totals.rejected++
+		return false
+	}
+	q.position++
+	s.retainLocked(msg)
+	q.readyBytes += int64(len(msg.body))
+	q.ready.push(entry{msg: msg, position: q.position})
+	q.pumpLocked()
+	if ttl := q.args.ttlOf(msg); ttl != noTTL && q.ready.len() > 0 {
+		// Only now, since a message that lives for no time at all may still
+		// go to a consumer who waits for it.
+		if e := q.ready.back(); e.position == q.position {
+			e.expires = s.now() + ttl
+			q.expiring++
+			q.scheduleLocked()
+		}
+	}
+	q.trimLocked()
+	return true
+}
+
+// wouldOverflow reports whether msg has no place within the limits.
+func (q *queue) wouldOverflow(msg *message) bool {
+	return q.overflows(q.count()+1, q.readyBytes+int64(len(msg.body)))
+}
+
+func (q *queue) overflows(count int, bytes int64) bool {
+	a := &q.args
+	return a.hasMaxLength && int64(count) > a.maxLength || a.hasMaxBytes && bytes > a.maxBytes
+}
+
+// trimLocked drops from the head what is over the limits. Only what is ready
+// counts (RabbitMQ's "queue length limit").
+func (q *queue) trimLocked() {
+	for q.count() > 0 && q.overflows(q.count(), q.readyBytes) {
+		q.srv.totals.dropped++
+		q.discardLocked(q.popLocked())
+	}
+}
+
+// headLocked returns the oldest entry ready, after dropping those before it
+// that have expired.
+func (q *queue) headLocked() *entry {
+	for {
+		var e *entry
+		switch {
+		case len(q.returned) > 0:
+			e = &q.returned[0]
+		case q.ready.len() > 0:
+			e = q.ready.front()
+		default:
+			return nil
+		}
+		if e.expires == never || e.expires > q.srv.now() {
+			return e
+		}
+		q.srv.totals.expired++
+		q.discardLocked(q.popLocked())
+	}
+}
+
+// popLocked removes the oldest entry ready, of which there must be one.
+func (q *queue) popLocked() entry {
+	var e entry
+	if len(q.returned) > 0 {
+		e = heap.Pop(&q.returned).(entry)
+	} else {
+		e = q.ready.pop()
+	}
+	q.readyBytes -= int64(len(e.msg.body))
+	if e.expires != never {
+		q.expiring--
+	}
+	return e
+}
+
+// discardLocked forgets an entry that was popped.
+func (q *queue) discardLocked(e entry) { q.srv.releaseLocked(e.msg) }
+
+// putBackLocked returns an entry that was delivered to its place.
+func (q *queue) putBackLocked(e entry) {
+	e.redelivered = true
+	q.readyBytes += int64(len(e.msg.body))
+	if e.expires != never {
+		q.expiring++
+	}
+	heap.Push(&q.returned, e)
+}
+
+// purgeLocked drops everything ready and returns how much that was.
+func (q *queue) purgeLocked() int {
+	n := q.count()
+	for q.count() > 0 {
+		q.discardLocked(q.popLocked())
+	}
+	return n
+}
+
+// deleteQueueLocked deletes a queue with its messages, bindings and consumers,
+// and tells the consumers.
+func (s *Server) deleteQueueLocked(q *queue) (messages int) {
+	if q.deleted {
+		return 0
+	}
+	q.deleted = true
+	delete(s.queues, q.name)
+	for b := range q.bindings {
+		s.removeBindingLocked(b)
+	}
+	for len(q.consumers) > 0 {
+		c := q.consumers[0]
+		s.removeConsumerLocked(c)
+		c.notifyCancelled()
+	}
+	messages = q.purgeLocked()
+	s.timers.set(q, never)
+	return messages
+}
+
+// scheduleLocked sets when the queue next needs attention without being
+// asked. It is called at the end of whatever may have changed that.
+func (q *queue) scheduleLocked() {
+	if q.deleted {
+		return
+	}
+	due := int64(never)
+	if q.args.expires > 0 && len(q.consumers) == 0 {
+		due = q.lastUse + q.args.expires
+	}
+	if q.expiring > 0 {
+		if e := q.headLocked(); e != nil && e.expires != never && (due == never || e.expires < due) {
+			due = e.expires
+		}
+	}
+	q.srv.timers.set(q, due)
+}
+
+// runDueLocked does what the queue was scheduled for.
+func (q *queue) runDueLocked(now int64) {
+	if q.args.expires > 0 && len(q.consumers) == 0 && q.lastUse+q.args.expires <= now {
+		q.srv.deleteQueueLocked(q)
+		return
+	}
+	q.scheduleLocked()
+}
+
+// returnedHeap is a heap of entries by position.
+type returnedHeap []entry
+
+func (h returnedHeap) Len() int           { return len(h) }
+func (h returnedHeap) Less(i, j int) bool { return h[i].position < h[j].position }
+func (h returnedHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *returnedHeap) Push(x any)        { *h = append(*h, x.(entry)) }
+
+func (h *returnedHeap) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	(*h)[last] = entry{}
+	*h = (*h)[:last]
+	return e
+}
+
+// A fifo is a queue of entries in a ring that doubles when it is full, and is
+// given up when it is empty and large.
+type fifo struct {
+	ring       []entry // its length is a power of two
+	head, size int
+}
+
+func (f *fifo) len() int      { return f.size }
+func (f *fifo) front() *entry { return &f.ring[f.head] }
+
+func (f *fifo) back() *entry { return &f.ring[(f.head+f.size-1)&(len(f.ring)-1)] }
+
+func (f *fifo) push(e entry) {
+	if f.size == len(f.ring) {
+		ring := make([]entry, max(2*f.size, 16))
+		n := copy(ring, f.ring[f.head:])
+		copy(ring[n:], f.ring[:f.head])
+		f.ring, f.head = ring, 0
+	}
+	f.ring[(f.head+f.size)&(len(f.ring)-1)] = e
+	f.size++
+}
+
+func (f *fifo) pop() entry {
+	e := f.ring[f.head]
+	f.ring[f.head] = entry{}
+	f.head = (f.head + 1) & (len(f.ring) - 1)
+	if f.size--; f.size == 0 && len(f.ring) > 1024 {
+		*f = fifo{}
+	}
+	return e
+}
