@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slogcast/slogcast/internal/broker/wire"
@@ -25,7 +26,7 @@ type queueArgs struct {
 var equivalentKeys = []string{
 	"x-expires", "x-message-ttl", "x-max-length", "x-max-length-bytes", "x-overflow",
 	"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-priority",
-	"x-single-active-consumer", "x-queue-type", "x-queue-mode",
+	"x-single-active-consumer", "x-queue-mode",
 }
 
 // unsupportedKeys are arguments of classic queues that would change what
@@ -53,7 +54,7 @@ func parseQueueArgs(name string, t wire.Table) (queueArgs, error) {
 		}
 		n, problem := integerArg(v, least, most)
 		if problem != "" {
-			err = raise(preconditionFailed, "invalid arg '%s' for %s: %s", key, queueName(name), problem)
+			err = invalidArg(key, name, problem)
 			return
 		}
 		store(n)
@@ -63,7 +64,7 @@ func parseQueueArgs(name string, t wire.Table) (queueArgs, error) {
 	set("x-max-length", 0, math.MaxInt64, func(n int64) { a.maxLength, a.hasMaxLength = n, true })
 	set("x-max-length-bytes", 0, math.MaxInt64, func(n int64) { a.maxBytes, a.hasMaxBytes = n, true })
 	if err == nil {
-		err = a.setOverflow(name, t)
+		err = a.checkWords(name, t)
 	}
 	if err == nil {
 		err = checkUnsupported(name, t)
@@ -76,23 +77,39 @@ func parseQueueArgs(name string, t wire.Table) (queueArgs, error) {
 	return a, err
 }
 
-func (a *queueArgs) setOverflow(name string, t wire.Table) error {
-	v, ok := t.Get("x-overflow")
-	if !ok || v == "drop-head" {
-		return nil
+// checkWords checks the arguments whose values are words: those that this
+// broker has or need not have, those that only others have, and the problem
+// with all else.
+func (a *queueArgs) checkWords(name string, t wire.Table) error {
+	for _, arg := range []struct {
+		key, problem string
+		have, lack   []string
+	}{
+		{"x-overflow", "invalid_overflow", []string{"drop-head", "reject-publish"}, []string{"reject-publish-dlx"}},
+		{"x-queue-type", "\"unsupported queue type '%v'\"", []string{"classic"}, []string{"quorum", "stream"}},
+		{"x-queue-mode", "\"unsupported queue mode '%v'\"", []string{"default", "lazy"}, nil},
+	} {
+		v, ok := t.Get(arg.key)
+		if !ok {
+			continue
+		}
+		word, isString := v.(string)
+		switch {
+		case !isString:
+			return invalidArg(arg.key, name, fmt.Sprintf("{unacceptable_type,%s}", typeName(v)))
+		case slices.Contains(arg.lack, word):
+			return raise(notImplemented, "%s '%s' for %s", arg.key, word, queueName(name))
+		case !slices.Contains(arg.have, word):
+			return invalidArg(arg.key, name, strings.ReplaceAll(arg.problem, "%v", word))
+		}
 	}
-	switch s, _ := v.(string); s {
-	case "reject-publish":
-		a.rejectPublish = true
-		return nil
-	case "reject-publish-dlx":
-		return raise(notImplemented, "x-overflow '%s'", s)
-	}
-	problem := "invalid_overflow"
-	if _, ok := v.(string); !ok {
-		problem = fmt.Sprintf("{unacceptable_type,%s}", typeName(v))
-	}
-	return raise(preconditionFailed, "invalid arg 'x-overflow' for %s: %s", queueName(name), problem)
+	v, _ := t.Get("x-overflow")
+	a.rejectPublish = v == "reject-publish"
+	return nil
+}
+
+func invalidArg(key, queue, problem string) error {
+	return raise(preconditionFailed, "invalid arg '%s' for %s: %s", key, queueName(queue), problem)
 }
 
 // checkUnsupported refuses what would be ignored silently otherwise.
@@ -102,14 +119,7 @@ func checkUnsupported(name string, t wire.Table) error {
 			return raise(notImplemented, "argument '%s' for %s", f.Key, queueName(name))
 		}
 	}
-	v, ok := t.Get("x-queue-type")
-	if !ok || v == "classic" {
-		return nil
-	}
-	if kind, ok := v.(string); ok && (kind == "quorum" || kind == "stream") {
-		return raise(notImplemented, "queue type '%s' for %s: this broker has classic queues", kind, queueName(name))
-	}
-	return raise(preconditionFailed, "invalid arg 'x-queue-type' for %s: {unsupported,%v}", queueName(name), v)
+	return nil
 }
 
 // integerArg returns an integer argument of any width, or what is wrong with it.
@@ -130,15 +140,15 @@ func integerArg(v any, least, most int64) (n int64, problem string) {
 	case int64:
 		n = v
 	default:
-		return 0, fmt.Sprintf("{unacceptable_type,%s}", typeName(v))
+		return 0, fmt.Sprintf("\"expected integer, got %s\"", typeName(v))
 	}
 	switch {
-	case n < 0:
+	case n < 0 && least >= 0:
 		return n, fmt.Sprintf("{value_negative,%d}", n)
 	case n < least:
 		return n, fmt.Sprintf("{value_zero,%d}", n)
 	case n > most:
-		return n, fmt.Sprintf("{value_too_big,%d}", n)
+		return n, fmt.Sprintf("{value_too_large,%d}", n)
 	}
 	return n, ""
 }
@@ -206,6 +216,9 @@ func sameArg(a, b any) bool {
 }
 
 func inequivalentArg(key, where string, received, current any) error {
+	if received != nil && current != nil {
+		return inequivalent(key, where, received, current)
+	}
 	return raise(preconditionFailed, "inequivalent arg '%s' for %s: received %s but current is %s",
 		key, where, describeArg(received), describeArg(current))
 }

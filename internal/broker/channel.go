@@ -78,7 +78,7 @@ func (ch *channel) handleClosing(f wire.Frame) error {
 // fail ends the channel with an exception.
 func (ch *channel) fail(e *exception) {
 	ch.release()
-	ch.reply(&wire.ChannelClose{Code: e.code, Text: e.Error(), Class: e.method.Class(), Method: e.method.Method()})
+	ch.reply(&wire.ChannelClose{Code: e.code, Text: e.replyText(), Class: e.method.Class(), Method: e.method.Method()})
 	ch.closing = true
 	ch.conn.srv.log(ch.conn, "broker: channel closed", e)
 }

@@ -322,7 +322,7 @@ func (c *conn) sayGoodbye(err error) error {
 	c.stopping.Store(true)
 	c.setDeadline(time.Now().Add(closeTimeout))
 	c.out.send(0, &wire.ConnectionClose{
-		Code: e.code, Text: e.Error(), Class: e.method.Class(), Method: e.method.Method(),
+		Code: e.code, Text: e.replyText(), Class: e.method.Class(), Method: e.method.Method(),
 	})
 	if !c.opened {
 		if c.out.flush() != nil {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"math"
 	"slices"
 
 	"github.com/slogcast/slogcast/internal/broker/wire"
@@ -120,8 +121,8 @@ func (ch *channel) consume(m *wire.BasicConsume) error {
 	case s.consumers >= s.cfg.MaxConsumers:
 		return raise(notAllowed, "consumer limit (%d) is reached", s.cfg.MaxConsumers)
 	}
-	if _, ok := m.Arguments.Get("x-priority"); ok {
-		return raise(notImplemented, "consumer priorities")
+	if err := checkConsumerArgs(q, m.Arguments); err != nil {
+		return err
 	}
 	c := &consumer{tag: m.ConsumerTag, queue: q, ch: ch, noAck: m.NoAck, limit: ch.prefetch}
 	if c.tag == "" {
@@ -138,6 +139,22 @@ func (ch *channel) consume(m *wire.BasicConsume) error {
 	}
 	q.pumpLocked()
 	q.scheduleLocked()
+	return nil
+}
+
+// checkConsumerArgs refuses priorities: all consumers are equal here.
+func checkConsumerArgs(q *queue, t wire.Table) error {
+	v, ok := t.Get("x-priority")
+	if !ok {
+		return nil
+	}
+	n, problem := integerArg(v, math.MinInt64, math.MaxInt64)
+	switch {
+	case problem != "":
+		return invalidArg("x-priority", q.name, problem)
+	case n != 0:
+		return raise(notImplemented, "consumer priorities")
+	}
 	return nil
 }
 

@@ -79,8 +79,11 @@ func (ch *channel) declareQueueLocked(m *wire.QueueDeclare) error {
 	var q *queue
 	var err error
 	switch {
+	case m.Passive && s.queues[m.Queue] == nil:
+		err = raise(notFound, "no %s", queueName(m.Queue))
 	case m.Passive:
-		q, err = ch.queueLocked(m.Queue)
+		q = s.queues[m.Queue]
+		err = ch.checkOwner(q)
 	case m.Queue == "":
 		q, err = ch.newQueueLocked(s.freeNameLocked(), m)
 	case strings.HasPrefix(m.Queue, "amq."):
@@ -123,7 +126,7 @@ func (ch *channel) newQueueLocked(name string, m *wire.QueueDeclare) (*queue, er
 		return nil, raise(preconditionFailed, "cannot declare %s: queue limit in vhost '/' (%d) is reached", queueName(name), s.cfg.MaxQueues)
 	}
 	q := newQueue(s, name)
-	q.durable, q.autoDelete, q.args = m.Durable, m.AutoDelete, args
+	q.durable, q.autoDelete, q.args = durable(m), m.AutoDelete, args
 	if m.Exclusive {
 		q.owner = ch.conn
 	}
@@ -131,13 +134,17 @@ func (ch *channel) newQueueLocked(name string, m *wire.QueueDeclare) (*queue, er
 	return q, nil
 }
 
+// durable reports whether a declaration asks for a durable queue. An exclusive
+// one never is, whatever it says, as in RabbitMQ.
+func durable(m *wire.QueueDeclare) bool { return m.Durable && !m.Exclusive }
+
 // checkEquivalent compares a declaration with the queue that is there.
 func (ch *channel) checkEquivalent(q *queue, m *wire.QueueDeclare) error {
 	if m.Exclusive && q.owner != ch.conn || !m.Exclusive && q.owner != nil {
 		return locked(q)
 	}
-	if q.durable != m.Durable {
-		return inequivalent("durable", q.String(), m.Durable, q.durable)
+	if q.durable != durable(m) {
+		return inequivalent("durable", q.String(), durable(m), q.durable)
 	}
 	if q.autoDelete != m.AutoDelete {
 		return inequivalent("auto_delete", q.String(), m.AutoDelete, q.autoDelete)
@@ -145,12 +152,13 @@ func (ch *channel) checkEquivalent(q *queue, m *wire.QueueDeclare) error {
 	return q.args.checkEquivalent(q.String(), m.Arguments)
 }
 
+// bindLocked handles queue.bind.
 func (ch *channel) bindLocked(m *wire.QueueBind) error {
 	b, err := ch.bindingLocked(m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
-	if err != nil {
-		return err
+	if err == nil {
+		err = ch.conn.srv.addBindingLocked(b)
 	}
-	if err := ch.conn.srv.addBindingLocked(b); err != nil {
+	if err != nil {
 		return err
 	}
 	if !m.NoWait {
@@ -159,12 +167,16 @@ func (ch *channel) bindLocked(m *wire.QueueBind) error {
 	return nil
 }
 
+// unbindLocked handles queue.unbind. RabbitMQ has made it idempotent: a queue,
+// exchange or binding that is not there is not an error.
 func (ch *channel) unbindLocked(m *wire.QueueUnbind) error {
 	b, err := ch.bindingLocked(m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
-	if err != nil {
+	if e, ok := err.(*exception); ok && e.code != notFound {
 		return err
 	}
-	ch.conn.srv.removeBindingLocked(b)
+	if err == nil {
+		ch.conn.srv.removeBindingLocked(b)
+	}
 	ch.replyBare(wire.QueueUnbindOkID)
 	return nil
 }
@@ -182,13 +194,13 @@ func (ch *channel) bindingLocked(queue, exchange, key string, args wire.Table) (
 	if exchange == "" {
 		return binding{}, raise(accessRefused, "operation not permitted on the default exchange")
 	}
-	q, err := ch.queueLocked(name)
-	if err != nil {
-		return binding{}, err
-	}
 	x := ch.conn.srv.exchanges[exchange]
 	if x == nil {
 		return binding{}, raise(notFound, "no %s", exchangeName(exchange))
+	}
+	q, err := ch.queueLocked(name)
+	if err != nil {
+		return binding{}, err
 	}
 	return binding{x, q, key, string(wire.AppendTable(nil, args))}, nil
 }

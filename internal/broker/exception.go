@@ -42,6 +42,17 @@ func (e *exception) Error() string {
 	return codeName(e.code) + " - " + e.text
 }
 
+// replyText returns the error as the protocol has room for it, with the mark
+// that RabbitMQ leaves where it cuts.
+func (e *exception) replyText() string {
+	const most, mark = 255, "..."
+	text := e.Error()
+	if len(text) > most {
+		return text[:most-len(mark)] + mark
+	}
+	return text
+}
+
 // hard reports whether the exception ends the connection: those codes the
 // specification calls "hard errors".
 func (e *exception) hard() bool {

@@ -153,7 +153,7 @@ func (ch *channel) handleExchange(m wire.Method) error {
 }
 
 func (s *Server) declareExchangeLocked(m *wire.ExchangeDeclare) error {
-	if m.Exchange == "" && !m.Passive {
+	if m.Exchange == "" {
 		return raise(accessRefused, "operation not permitted on the default exchange")
 	}
 	x := s.exchanges[m.Exchange]

@@ -1,7 +1,11 @@
 package broker
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slogcast/slogcast/internal/broker/wire"
 )
@@ -22,6 +26,7 @@ type incoming struct {
 	properties           []byte // reused
 	body                 []byte
 	bodySize             int
+	pieces               bool // body was copied from several frames, else it is in the frame
 }
 
 // intern returns b as a string, without allocating if it is the same as last
@@ -69,7 +74,7 @@ func (ch *channel) handleHeader(payload []byte) error {
 			text: "message size " + strconv.FormatUint(h.BodySize, 10) + " is larger than configured max size " + strconv.Itoa(limit)}
 	}
 	ch.properties = append(ch.properties[:0], h.Properties...)
-	ch.body, ch.bodySize = nil, int(h.BodySize)
+	ch.body, ch.bodySize, ch.pieces = nil, int(h.BodySize), false
 	ch.stage = expectBody
 	if h.BodySize == 0 {
 		return ch.finish()
@@ -87,10 +92,10 @@ func (ch *channel) handleBody(piece []byte) error {
 	}
 	if len(piece) == ch.bodySize {
 		// The usual case: finish copies the whole message at once.
-		ch.body = piece
+		ch.body, ch.pieces = piece, false
 		return ch.finish()
 	}
-	ch.body = append(ch.body, piece...)
+	ch.body, ch.pieces = append(ch.body, piece...), true
 	if len(ch.body) == ch.bodySize {
 		return ch.finish()
 	}
@@ -122,18 +127,42 @@ func (ch *channel) newMessage() (*message, error) {
 	}
 	msg := &message{exchange: ch.exchange, routingKey: ch.routingKey, ttl: noTTL}
 	if p.HasExpiration {
-		ms, err := strconv.ParseUint(string(p.Expiration), 10, 64)
-		if err != nil || ms > maxTTL {
-			return nil, raise(preconditionFailed, "invalid expiration '%s'", p.Expiration)
+		ms, problem := parseExpiration(string(p.Expiration))
+		if problem != "" {
+			return nil, raise(preconditionFailed, "invalid expiration '%s': %s", p.Expiration, problem)
 		}
-		msg.ttl = milliseconds(int64(ms))
+		msg.ttl = milliseconds(ms)
+	}
+	if ch.pieces {
+		msg.properties, msg.body = slices.Clone(ch.properties), ch.body
+		return msg, nil
 	}
 	n := len(ch.properties)
-	content := make([]byte, n+ch.bodySize)
+	content := make([]byte, n+len(ch.body))
 	copy(content, ch.properties)
 	copy(content[n:], ch.body)
 	msg.properties, msg.body = content[:n:n], content[n:]
 	return msg, nil
+}
+
+// parseExpiration returns the milliseconds, or what is wrong with them.
+func parseExpiration(s string) (ms int64, problem string) {
+	rest := strings.TrimLeft(strings.TrimLeft(s, "+-"), "0123456789")
+	number := strings.TrimSuffix(s, rest)
+	ms, err := strconv.ParseInt(number, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, "{value_too_large," + number + "}"
+	case err != nil:
+		return 0, "no_integer"
+	case rest != "":
+		return 0, fmt.Sprintf("{leftover_string,%q}", rest)
+	case ms < 0:
+		return 0, "{value_negative," + s + "}"
+	case ms > maxTTL:
+		return 0, "{value_too_large," + s + "}"
+	}
+	return ms, ""
 }
 
 // publish routes a message and confirms it.

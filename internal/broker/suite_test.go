@@ -1,0 +1,97 @@
+package broker_test
+
+import (
+	"crypto/rand"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+
+	"github.com/slogcast/slogcast/internal/broker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// onBrokers runs a case against the embedded broker and, when
+// LOGTAIL_TEST_BROKER holds an amqp:// URL, against that one too: what passes
+// on one and fails on the other is a fault of the embedded one.
+func onBrokers(t *testing.T, run func(t *testing.T, url string)) {
+	t.Run("embedded", func(t *testing.T) { run(t, listen(t, nil).URL()) })
+	if url := os.Getenv("LOGTAIL_TEST_BROKER"); strings.HasPrefix(url, "amqp://") {
+		t.Run("rabbitmq", func(t *testing.T) { run(t, url) })
+	}
+}
+
+// listen starts a broker on a free port and closes it with the test.
+func listen(t testing.TB, cfg *broker.Config) *broker.Server {
+	t.Helper()
+	var c broker.Config
+	if cfg != nil {
+		c = *cfg
+	}
+	c.Addr = "127.0.0.1:0"
+	s, err := broker.Listen(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// unique makes a name that nobody else uses on a shared broker.
+func unique() string { return "slogcast-test-" + rand.Text() }
+
+// timeout is how long a test waits for something that must happen.
+const timeout = 10 * time.Second
+
+// receive returns the next value of a channel that must have one.
+func receive[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v, ok := <-c:
+		if !ok {
+			t.Fatal("channel closed")
+		}
+		return v
+	case <-time.After(timeout):
+		t.Fatal("nothing came")
+	}
+	panic("unreachable")
+}
+
+// must returns v, or ends the test for the error.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sync returns after the broker has handled all that was sent on ch before,
+// with the error that closed ch if one has.
+func sync(ch *amqp.Channel) error { return ch.Qos(0, 0, false) }
+
+// publish sends a body to a queue.
+func publish(t testing.TB, ch *amqp.Channel, queue, body string) {
+	t.Helper()
+	ok(t, ch.Publish("", queue, false, false, amqp.Publishing{Body: []byte(body)}))
+}
+
+// tempQueue declares a server-named exclusive queue.
+func tempQueue(t testing.TB, ch *amqp.Channel, args amqp.Table) string {
+	t.Helper()
+	return must(ch.QueueDeclare("", false, false, true, false, args))(t).Name
+}
