@@ -86,7 +86,7 @@ func (ch *channel) pumpLocked() {
 
 // setQos handles basic.qos. Like RabbitMQ, and unlike the specification,
 // global=false is for each consumer started later, and global=true for the
-// channel (RabbitMQ's "consumer prefetch").
+// channel (RabbitMQ's "consumer prefetch"). The former lifts the latter.
 func (ch *channel) setQos(m *wire.BasicQos) error {
 	if m.PrefetchSize != 0 {
 		return raise(notImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
@@ -97,7 +97,7 @@ func (ch *channel) setQos(m *wire.BasicQos) error {
 	if m.Global {
 		ch.limit = int(m.PrefetchCount)
 	} else {
-		ch.prefetch = int(m.PrefetchCount)
+		ch.prefetch, ch.limit = int(m.PrefetchCount), 0
 	}
 	ch.replyBare(wire.BasicQosOkID)
 	ch.pumpLocked()

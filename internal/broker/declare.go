@@ -156,6 +156,9 @@ func (ch *channel) checkEquivalent(q *queue, m *wire.QueueDeclare) error {
 func (ch *channel) bindLocked(m *wire.QueueBind) error {
 	b, err := ch.bindingLocked(m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
 	if err == nil {
+		err = ch.checkOwner(b.queue)
+	}
+	if err == nil {
 		err = ch.conn.srv.addBindingLocked(b)
 	}
 	if err != nil {
@@ -174,7 +177,10 @@ func (ch *channel) unbindLocked(m *wire.QueueUnbind) error {
 	if e, ok := err.(*exception); ok && e.code != notFound {
 		return err
 	}
-	if err == nil {
+	if err == nil && b.exists() {
+		if err := ch.checkOwner(b.queue); err != nil {
+			return err
+		}
 		ch.conn.srv.removeBindingLocked(b)
 	}
 	ch.replyBare(wire.QueueUnbindOkID)
@@ -198,9 +204,9 @@ func (ch *channel) bindingLocked(queue, exchange, key string, args wire.Table) (
 	if x == nil {
 		return binding{}, raise(notFound, "no %s", exchangeName(exchange))
 	}
-	q, err := ch.queueLocked(name)
-	if err != nil {
-		return binding{}, err
+	q := ch.conn.srv.queues[name]
+	if q == nil {
+		return binding{}, raise(notFound, "no %s", queueName(name))
 	}
 	return binding{x, q, key, string(wire.AppendTable(nil, args))}, nil
 }

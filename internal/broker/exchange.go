@@ -33,6 +33,12 @@ type binding struct {
 	key, arguments string
 }
 
+// exists reports whether the binding was made.
+func (b binding) exists() bool {
+	_, ok := b.exchange.bindings[b]
+	return ok
+}
+
 // A route counts the bindings that lead to a queue under one key.
 type route struct {
 	queue    *queue
@@ -78,7 +84,7 @@ func (x *exchange) routeKey(key string) string {
 // addLocked adds a binding, unless it is there already.
 func (s *Server) addBindingLocked(b binding) error {
 	x := b.exchange
-	if _, ok := x.bindings[b]; ok {
+	if b.exists() {
 		return nil
 	}
 	if s.bindings >= s.cfg.MaxBindings {
@@ -102,7 +108,7 @@ func (s *Server) addBindingLocked(b binding) error {
 // exchange goes with its last one.
 func (s *Server) removeBindingLocked(b binding) {
 	x := b.exchange
-	if _, ok := x.bindings[b]; !ok {
+	if !b.exists() {
 		return
 	}
 	s.bindings--

@@ -82,7 +82,7 @@ func ok(t testing.TB, err error) {
 
 // sync returns after the broker has handled all that was sent on ch before,
 // with the error that closed ch if one has.
-func sync(ch *amqp.Channel) error { return ch.Qos(0, 0, false) }
+func sync(ch *amqp.Channel) error { return ch.Cancel("no consumer", false) }
 
 // publish sends a body to a queue.
 func publish(t testing.TB, ch *amqp.Channel, queue, body string) {
