@@ -43,16 +43,22 @@ func (ch *channel) handleFrame(f wire.Frame) error {
 	}
 	switch f.Type {
 	case wire.FrameHeader:
+		if ch.stage != expectHeader {
+			return ch.errOutOfTurn()
+		}
 		return ch.handleHeader(f.Payload)
 	case wire.FrameBody:
+		if ch.stage != expectBody {
+			return ch.errOutOfTurn()
+		}
 		return ch.handleBody(f.Payload)
+	}
+	if ch.stage != expectMethod {
+		return ch.errOutOfTurn()
 	}
 	id, err := wire.PeekMethod(f.Payload)
 	if err != nil {
-		return raise(syntaxError, "%v", err)
-	}
-	if ch.stage != expectMethod {
-		return &exception{code: unexpectedFrame, text: "expected content, got a method instead", method: id}
+		return frameException(f, wire.ErrFrameType)
 	}
 	err = ch.handleMethod(id, f.Payload)
 	if e, ok := err.(*exception); ok && e.method == 0 {
@@ -118,7 +124,7 @@ func (ch *channel) handleMethod(id wire.MethodID, payload []byte) error {
 	case wire.BasicAckID:
 		m, err := wire.ParseAck(payload)
 		if err != nil {
-			return raise(syntaxError, "%v", err)
+			return errUndecodable(id)
 		}
 		return ch.settle(m.DeliveryTag, m.Multiple, dropMessages)
 	}
@@ -178,8 +184,6 @@ func (ch *channel) handleBasic(m wire.Method) error {
 		return ch.consume(m)
 	case *wire.BasicCancel:
 		return ch.cancel(m)
-	case *wire.BasicCancelOk:
-		return nil // the answer to our basic.cancel
 	case *wire.BasicGet:
 		return ch.get(m)
 	case *wire.BasicNack:

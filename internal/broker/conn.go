@@ -29,7 +29,8 @@ type conn struct {
 	canCancel bool          // the client understands basic.cancel from us
 	canRefuse bool          // the client understands connection.close at login
 
-	opened      bool                // the handshake is over; guarded by srv.mu
+	opened      bool                // the handshake is over; written under srv.mu
+	abandoned   bool                // abandon was called
 	channelMax  int                 // immutable once open
 	channels    map[uint16]*channel // written under srv.mu
 	unconfirmed []*channel          // with confirms not yet sent
@@ -131,7 +132,7 @@ func (c *conn) readFrames() error {
 		}
 		f, err := c.in.ReadFrame()
 		if err != nil {
-			return frameException(err)
+			return frameException(f, err)
 		}
 		if err := c.handleFrame(f); err != nil {
 			return err
@@ -143,12 +144,18 @@ func (c *conn) readFrames() error {
 }
 
 // frameException returns what to tell a client about an error of ReadFrame,
-// if it can be told.
-func frameException(err error) error {
-	if isFrameError(err) {
-		return raise(frameError, "%v", err)
+// if it can be told. The words are RabbitMQ's.
+func frameException(f wire.Frame, err error) error {
+	problem := "unknown_frame"
+	switch {
+	case !isFrameError(err):
+		return err
+	case errors.Is(err, wire.ErrFrameTooLarge):
+		problem = "frame_too_large"
+	case errors.Is(err, wire.ErrFrameEnd):
+		problem = "invalid_frame_end_marker"
 	}
-	return err
+	return raise(frameError, "type %d: %s", f.Type, problem)
 }
 
 // isFrameError reports whether what the client sends is not frames.
@@ -174,7 +181,10 @@ func (c *conn) handleFrame(f wire.Frame) error {
 	switch {
 	case f.Type == wire.FrameHeartbeat:
 		if f.Channel != 0 {
-			return raise(unexpectedFrame, "heartbeat on channel %d", f.Channel)
+			return raise(unexpectedFrame, "type %d on channel %d", f.Type, f.Channel)
+		}
+		if len(f.Payload) > 0 {
+			return frameException(f, wire.ErrFrameType)
 		}
 		return nil
 	case c.stopping.Load():
@@ -222,7 +232,7 @@ func (c *conn) handleControl(f wire.Frame) error {
 // handleUnopened handles a frame on a channel that is not open.
 func (c *conn) handleUnopened(f wire.Frame) error {
 	if f.Type != wire.FrameMethod {
-		return raise(channelError, "expected 'channel.open'")
+		return errNotMethod()
 	}
 	m, err := parseMethod(f.Payload)
 	if err != nil {
@@ -233,11 +243,9 @@ func (c *conn) handleUnopened(f wire.Frame) error {
 		// The client's channel.close crossed ours on the way.
 		c.out.send(f.Channel, &wire.Bare{Method: wire.ChannelCloseOkID})
 		return nil
-	case m.ID() == wire.ChannelCloseOkID:
-		return nil
 	case m.ID() != wire.ChannelOpenID:
 		return &exception{code: channelError, text: "expected 'channel.open'", method: m.ID()}
-	case int(f.Channel) > c.channelMax || len(c.channels) >= c.channelMax:
+	case len(c.channels) >= c.channelMax:
 		return &exception{code: notAllowed, method: m.ID(), text: fmt.Sprintf(
 			"number of channels opened (%d) has reached the negotiated channel_max (%d)", len(c.channels), c.channelMax)}
 	}
@@ -248,24 +256,42 @@ func (c *conn) handleUnopened(f wire.Frame) error {
 	return nil
 }
 
-// parseMethod parses a method, or says what is wrong with it as RabbitMQ does.
+// parseMethod parses a method, or says what is wrong with it.
 func parseMethod(payload []byte) (wire.Method, error) {
 	m, err := wire.ParseMethod(payload)
+	id, _ := wire.PeekMethod(payload)
 	switch {
 	case errors.Is(err, wire.ErrUnknownMethod):
-		return nil, raise(commandInvalid, "%v", err)
+		return nil, &exception{code: commandInvalid, text: "unknown method", method: id}
 	case err != nil:
-		return nil, raise(syntaxError, "%v", err)
+		return nil, errUndecodable(id)
 	}
 	return m, nil
 }
 
+// errUndecodable is the exception for arguments without the layout they should
+// have. It is a frame error in RabbitMQ, not a syntax error.
+func errUndecodable(id wire.MethodID) error {
+	return &exception{code: frameError, text: "cannot decode the arguments", method: id}
+}
+
+// errNotMethod is the exception for content that was not announced.
+func errNotMethod() error {
+	return raise(unexpectedFrame, "expected method frame, got non method frame instead")
+}
+
 // abandon gives back all the connection holds: unacknowledged messages,
-// consumers, exclusive queues.
+// consumers, exclusive queues, its place. A client that is told of the end of
+// its connection finds all that done.
 func (c *conn) abandon() {
+	if c.abandoned {
+		return
+	}
+	c.abandoned = true
 	s := c.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.open--
 	for id, ch := range c.channels {
 		ch.abandonLocked()
 		delete(c.channels, id)

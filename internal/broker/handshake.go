@@ -56,7 +56,7 @@ func (c *conn) readControl() (wire.Method, error) {
 		f, err := c.in.ReadFrame()
 		switch {
 		case err != nil:
-			return nil, frameException(err)
+			return nil, frameException(f, err)
 		case f.Type == wire.FrameHeartbeat:
 			continue
 		case f.Type != wire.FrameMethod || f.Channel != 0:
@@ -204,6 +204,7 @@ func (s *Server) admit(c *conn) error {
 			"access to vhost '/' refused for user '%s': connection limit (%d) is reached", c.user, s.cfg.MaxConnections)}
 	}
 	c.opened = true
+	s.greeting--
 	s.open++
 	return nil
 }

@@ -38,11 +38,25 @@ func intern(last string, b []byte) string {
 	return string(b)
 }
 
+// errOutOfTurn is the exception for a frame that is not the one the channel
+// waits for.
+func (in *incoming) errOutOfTurn() error {
+	switch in.stage {
+	case expectHeader:
+		return &exception{code: unexpectedFrame, method: wire.BasicPublishID,
+			text: "expected content header for class 60, got non content header frame instead"}
+	case expectBody:
+		return &exception{code: unexpectedFrame, method: wire.BasicPublishID,
+			text: "expected content body, got non content body frame instead"}
+	}
+	return errNotMethod()
+}
+
 // handlePublish begins a message.
 func (ch *channel) handlePublish(payload []byte) error {
 	m, err := wire.ParsePublish(payload)
 	if err != nil {
-		return raise(syntaxError, "%v", err)
+		return errUndecodable(wire.BasicPublishID)
 	}
 	if m.Immediate {
 		return raise(notImplemented, "immediate=true")
@@ -57,12 +71,9 @@ func (ch *channel) handlePublish(payload []byte) error {
 // handleHeader takes the properties. A body that is too large is refused here,
 // before any of it is stored.
 func (ch *channel) handleHeader(payload []byte) error {
-	if ch.stage != expectHeader {
-		return raise(unexpectedFrame, "unexpected content header")
-	}
 	h, err := wire.ParseHeader(payload)
 	if err != nil {
-		return raise(syntaxError, "%v", err)
+		return frameException(wire.Frame{Type: wire.FrameHeader}, wire.ErrFrameType)
 	}
 	if h.Class != basicClass {
 		return &exception{code: unexpectedFrame, method: wire.BasicPublishID,
@@ -84,11 +95,8 @@ func (ch *channel) handleHeader(payload []byte) error {
 
 // handleBody takes a piece of the body.
 func (ch *channel) handleBody(piece []byte) error {
-	if ch.stage != expectBody {
-		return raise(unexpectedFrame, "unexpected content body")
-	}
 	if len(piece) > ch.bodySize-len(ch.body) {
-		return raise(unexpectedFrame, "more content than announced")
+		return ch.errOutOfTurn()
 	}
 	if len(piece) == ch.bodySize {
 		// The usual case: finish copies the whole message at once.
@@ -120,7 +128,7 @@ func (ch *channel) finish() error {
 func (ch *channel) newMessage() (*message, error) {
 	p, err := wire.ParseProperties(ch.properties)
 	if err != nil {
-		return nil, raise(syntaxError, "%v", err)
+		return nil, raise(syntaxError, "cannot decode the properties")
 	}
 	if p.HasUserID && string(p.UserID) != ch.conn.user {
 		return nil, raise(preconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", p.UserID, ch.conn.user)

@@ -29,7 +29,8 @@ type Server struct {
 	mu        sync.Mutex
 	closed    bool
 	conns     map[*conn]struct{} // handshakes included
-	open      int                // connections past their handshake
+	greeting  int                // of conns, in their handshake
+	open      int                // of conns, past their handshake and not yet abandoned
 	exchanges map[string]*exchange
 	queues    map[string]*queue
 	bindings  int
@@ -144,17 +145,24 @@ func (s *Server) add(c *conn) bool {
 	if s.closed {
 		return false
 	}
-	if len(s.conns)-s.open >= maxHandshakes {
-		var oldest *conn
-		for o := range s.conns {
-			if !o.opened && (oldest == nil || o.since.Before(oldest.since)) {
-				oldest = o
-			}
-		}
-		oldest.nc.Close()
+	if s.greeting >= maxHandshakes {
+		s.dropOldestGreetingLocked()
 	}
+	s.greeting++
 	s.conns[c] = struct{}{}
 	return true
+}
+
+func (s *Server) dropOldestGreetingLocked() {
+	var oldest *conn
+	for c := range s.conns {
+		if !c.opened && (oldest == nil || c.since.Before(oldest.since)) {
+			oldest = c
+		}
+	}
+	if oldest != nil {
+		oldest.nc.Close()
+	}
 }
 
 // maxHandshakes is how many connections may be in their handshake at a time.
@@ -163,8 +171,8 @@ const maxHandshakes = 64
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
-	if c.opened {
-		s.open--
+	if !c.opened {
+		s.greeting--
 	}
 	s.mu.Unlock()
 	close(c.done)
