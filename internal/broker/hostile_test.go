@@ -114,6 +114,7 @@ func TestHandshakeErrors(t *testing.T) {
 		}, "connection 504 CHANNEL_ERROR"},
 	} {
 		t.Run(strings.ReplaceAll(test.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			onBrokers(t, func(t *testing.T, url string) {
 				r := dialRaw(t, url)
 				test.do(r)

@@ -1,0 +1,113 @@
+package broker_test
+
+import (
+	"strings"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/internal/broker"
+	"github.com/slogcast/slogcast/internal/broker/wire"
+)
+
+// TestMemoryLimit fills the memory, and sees that publishers are told and
+// held back while a consumer goes on and so lets them go on.
+func TestMemoryLimit(t *testing.T) {
+	const limit, n, size = 1 << 20, 4000, 1000
+	s := listen(t, &broker.Config{Memory: limit})
+	conn := must(amqp.Dial(s.URL()))(t)
+	defer conn.Close()
+	alarm := conn.NotifyBlocked(make(chan amqp.Blocking, 100))
+	pub := must(conn.Channel())(t)
+	q := must(pub.QueueDeclare("q", false, false, false, false, nil))(t).Name
+	sent := make(chan error, 1)
+	go func() {
+		for range n {
+			if err := pub.Publish("", q, false, false, amqp.Publishing{Body: []byte(strings.Repeat("x", size))}); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	if b := receive(t, alarm); !b.Active || b.Reason != "low on memory" {
+		t.Errorf("got %+v, want an alarm that says low on memory", b)
+	}
+	st := s.Stats()
+	if !st.Blocked || st.Bytes < limit || st.Bytes > limit+limit/4 {
+		t.Errorf("got blocked %t with %d bytes, want true with little more than %d", st.Blocked, st.Bytes, limit)
+	}
+
+	// Another publisher is held back too, whether it is told or not; who does
+	// not publish is not.
+	other := must(amqp.Dial(s.URL()))(t)
+	defer other.Close()
+	ch := must(other.Channel())(t)
+	want(t, "a queue is declared", tempQueue(t, ch, nil)[:8], "amq.gen-")
+	ok(t, ch.Qos(10, 0, false))
+	deliveries := must(ch.Consume(q, "", false, false, false, false, nil))(t)
+	for range n {
+		ok(t, receive(t, deliveries).Ack(false))
+	}
+	ok(t, receive(t, sent))
+	for b := receive(t, alarm); b.Active; b = receive(t, alarm) {
+	}
+	await(t, func() bool { return s.Stats().Bytes == 0 })
+	want(t, "blocked", s.Stats().Blocked, false)
+}
+
+// TestMemoryLimitCountsEmptyMessages tests that nobody gets around the limit
+// with messages that have no body.
+func TestMemoryLimitCountsEmptyMessages(t *testing.T) {
+	s := listen(t, &broker.Config{Memory: 100 << 10})
+	conn := must(amqp.Dial(s.URL()))(t)
+	defer conn.Close()
+	alarm := conn.NotifyBlocked(make(chan amqp.Blocking, 1))
+	ch := must(conn.Channel())(t)
+	q := tempQueue(t, ch, nil)
+	for len(alarm) == 0 {
+		ok(t, ch.Publish("", q, false, false, amqp.Publishing{}))
+	}
+	if n := s.Stats().Ready; n > 1024 {
+		t.Errorf("%d messages in 100 KiB", n)
+	}
+	s.CloseConnections() // the client's own close is not read now
+}
+
+// TestSharedBodyCountsOnce tests that fanout costs no copies.
+func TestSharedBodyCountsOnce(t *testing.T) {
+	s := listen(t, nil)
+	ch := openChannel(t, s.URL())
+	const queues, size = 50, 10000
+	var names []string
+	for range queues {
+		q := tempQueue(t, ch, nil)
+		ok(t, ch.QueueBind(q, "", "amq.fanout", false, nil))
+		names = append(names, q)
+	}
+	ok(t, ch.Publish("amq.fanout", "", false, false, amqp.Publishing{Body: make([]byte, size)}))
+	ok(t, sync(ch))
+	if n := s.Stats().Bytes; n < size || n > 2*size {
+		t.Errorf("got %d bytes for one message of %d in %d queues", n, size, queues)
+	}
+	for _, q := range names {
+		must(ch.QueuePurge(q, false))(t)
+	}
+	want(t, "bytes at the end", s.Stats().Bytes, 0)
+}
+
+// TestCloseWhileBlocked tests that a publisher that is held back can be closed.
+func TestCloseWhileBlocked(t *testing.T) {
+	s := listen(t, &broker.Config{Memory: 1})
+	r, done := servePipe(t, s)
+	r.open(wire.MinFrameMax, 0)
+	r.send(1, &wire.QueueDeclare{Queue: "q"})
+	expect[*wire.QueueDeclareOk](r)
+	r.write(join(bytesOf(&wire.BasicPublish{RoutingKey: "q"}), headerOf(60, 0, "\x00\x00")))
+	expect[*wire.ConnectionBlocked](r)
+	closed := make(chan error)
+	go func() { closed <- s.Close() }()
+	want(t, "code", expect[*wire.ConnectionClose](r).Code, 320)
+	receiveEnd(t, done)
+	ok(t, receive(t, closed))
+}
