@@ -81,7 +81,7 @@ func (x *exchange) routeKey(key string) string {
 	return key
 }
 
-// addLocked adds a binding, unless it is there already.
+// addBindingLocked adds a binding, unless it is there already.
 func (s *Server) addBindingLocked(b binding) error {
 	x := b.exchange
 	if b.exists() {

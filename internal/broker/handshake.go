@@ -41,7 +41,7 @@ func (c *conn) handshake() error {
 	return c.openVHost()
 }
 
-// reply sends a method of the handshake and reads the answer.
+// ask sends a method of the handshake and reads the answer.
 func (c *conn) ask(m wire.Method) (wire.Method, error) {
 	c.out.send(0, m)
 	if err := c.out.flush(); err != nil {

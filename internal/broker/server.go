@@ -76,7 +76,9 @@ func newServer(cfg Config) *Server {
 func (s *Server) Addr() net.Addr { return s.ln.Addr() }
 
 // URL returns what a client dials. It holds the password only if that is the
-// default one, so it may be printed; see DialURL.
+// default one, so it may be printed; see DialURL. It ends with the port, since
+// clients disagree about a path of "/": some take it for the virtual host "/",
+// others for one without a name.
 func (s *Server) URL() string {
 	if s.cfg.User == guest && s.cfg.Password == guest {
 		return s.DialURL()
@@ -90,7 +92,7 @@ func (s *Server) DialURL() string {
 }
 
 func (s *Server) url(user *url.Userinfo) string {
-	u := url.URL{Scheme: "amqp", User: user, Host: s.Addr().String(), Path: "/"}
+	u := url.URL{Scheme: "amqp", User: user, Host: s.Addr().String()}
 	return u.String()
 }
 
