@@ -55,6 +55,9 @@ func (ch *channel) queueLocked(name string) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
+	if name == "amq.rabbitmq.reply-to" {
+		return nil, raise(notImplemented, "direct reply-to")
+	}
 	q := ch.conn.srv.queues[name]
 	if q == nil {
 		return nil, raise(notFound, "no %s", queueName(name))

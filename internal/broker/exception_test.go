@@ -302,6 +302,10 @@ func TestRefused(t *testing.T) {
 		{"priority queue", queueWith(amqp.Table{"x-max-priority": 5}), "connection 540 NOT_IMPLEMENTED - argument 'x-max-priority' for queue 'q' in vhost '/'"},
 		{"single active consumer", queueWith(amqp.Table{"x-single-active-consumer": true}), "connection 540 NOT_IMPLEMENTED - argument 'x-single-active-consumer' for queue 'q' in vhost '/'"},
 		{"no single active consumer", queueWith(amqp.Table{"x-single-active-consumer": false}), "ok"},
+		{"direct reply-to", func(ch *amqp.Channel) error {
+			_, err := ch.Consume("amq.rabbitmq.reply-to", "", true, false, false, false, nil)
+			return err
+		}, "connection 540 NOT_IMPLEMENTED - direct reply-to"},
 		{"consumer priority", func(ch *amqp.Channel) error {
 			q, err := ch.QueueDeclare("", false, false, true, false, nil)
 			if err == nil {
