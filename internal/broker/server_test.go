@@ -207,3 +207,9 @@ func TestDeclareLimits(t *testing.T) {
 		})
 	}
 }
+
+func TestUpdateSecret(t *testing.T) {
+	conn := must(amqp.Dial(listen(t, nil).URL()))(t)
+	defer conn.Close()
+	ok(t, conn.UpdateSecret("new", "rotation"))
+}
