@@ -320,9 +320,6 @@ func TestQueueExpires(t *testing.T) {
 		publish(t, ch, q, "m")
 		wantAll(t, "a queue in use", bodies(t, c, 1), "m")
 		ok(t, ch.Cancel("tag", false))
-		x := unique()
-		ok(t, other.ExchangeDeclare(x, "fanout", false, true, false, false, nil))
-		defer other.ExchangeDelete(x, false, false)
 		await(t, func() bool {
 			returns := other.NotifyReturn(make(chan amqp.Return, 1))
 			ok(t, other.Publish("", q, true, false, amqp.Publishing{}))

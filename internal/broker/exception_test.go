@@ -236,6 +236,7 @@ func TestExceptions(t *testing.T) {
 				ch := must(conn.Channel())(t)
 				closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 				q, x := unique(), unique()
+				defer openChannel(t, url).ExchangeDelete(x, false, false)
 				err := exceptionCases(q, x)[i].do(ch)
 				if err == nil {
 					err = sync(ch)
