@@ -40,6 +40,7 @@ func fromEnvironment(cmd *cobra.Command) (err error) {
 			// pflag's text repeats the value, which may be a URL with its password.
 			err = usagef("%s: not a value for --%s: %s", envName(f.Name), f.Name, f.Usage)
 		}
+		f.Changed = false // Changed keeps to the command line, which goes first
 	})
 	return err
 }

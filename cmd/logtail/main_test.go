@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //	finish NAME CODE        waits for the end and compares the exit code
 //	lines FILE N            compares the number of lines
 //	declare TYPE            declares $LOGTAIL_EXCHANGE beforehand
+//	broker FILE             sets $LOGTAIL_URL to the URL in the file
 //
 // $URL, and so $LOGTAIL_URL, is the broker, $WRONG the same with a wrong
 // password, hunter2, $NOWHERE with a vhost that does not exist.
@@ -63,6 +64,7 @@ func TestScripts(t *testing.T) {
 				"finish":  finish,
 				"lines":   countLines,
 				"declare": declare,
+				"broker":  setBroker,
 			},
 		})
 	})
@@ -157,4 +159,10 @@ func declare(ts *testscript.TestScript, _ bool, args []string) {
 	ch, err := conn.Channel()
 	ts.Check(err)
 	ts.Check(ch.ExchangeDeclare(ts.Getenv("LOGTAIL_EXCHANGE"), args[0], true, false, false, false, nil))
+}
+
+func setBroker(ts *testscript.TestScript, _ bool, args []string) {
+	url := regexp.MustCompile(`amqp://\S+[0-9]`).FindString(ts.ReadFile(args[0]))
+	// Where it listens on every address, this one reaches it.
+	ts.Setenv("LOGTAIL_URL", strings.ReplaceAll(url, "[::]", "127.0.0.1"))
 }

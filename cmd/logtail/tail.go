@@ -20,7 +20,9 @@ is on disk.
 
 Every flag can be given in the environment as LOGTAIL_ and its name: LOGTAIL_URL.`
 
-const examples = `  logtail                                  watch the broker on this machine
+const examples = `  logtail demo                             see what it is like, without a broker
+  logtail                                  watch the broker on this machine
+  logtail --embedded                       be the broker, and watch it
   logtail -l warn                          only warnings and errors
   LOGTAIL_URL=amqp://tail:secret@mq/ logtail
   logtail --file app.log                   archive
@@ -29,7 +31,7 @@ const examples = `  logtail                                  watch the broker on
   make 2>&1 | logtail emit --app make      log every line of a program's output`
 
 func newRoot(u *ui) *cobra.Command {
-	t := tailCommand{ui: u, output: choice{"pretty", []string{"pretty", "json"}}, color: choice{"auto", []string{"auto", "always", "never"}}}
+	t := newTail(u)
 	cmd := &cobra.Command{
 		Use:               "logtail",
 		Short:             "Watch or archive records broadcast over RabbitMQ",
@@ -40,7 +42,12 @@ func newRoot(u *ui) *cobra.Command {
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd) },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return t.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := t.embedded.check(cmd.Flags()); err != nil {
+				return err
+			}
+			return t.run(cmd.Context())
+		},
 	}
 	cmd.SetIn(u.stdin)
 	cmd.SetOut(u.stdout)
@@ -48,18 +55,12 @@ func newRoot(u *ui) *cobra.Command {
 	cmd.SetVersionTemplate("logtail {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	f := cmd.Flags()
-	f.SortFlags = false
 	t.broker.register(f)
-	f.VarP(&t.level, "level", "l", "show records of this `LEVEL` and above: debug, info, warn, error")
-	f.VarP(&t.output, "output", "o", "`FORMAT` of the records: pretty or json")
-	f.Var(&t.color, "color", "`WHEN` to use colours: auto, always, never; auto obeys $NO_COLOR")
-	f.Bool("version", false, "print the version") // without cobra's -v
+	t.registerView(cmd)
 	f.StringVar(&t.file, "file", "", "append the records to the file at `PATH` instead of showing them")
-	// The names exist: they were registered above.
-	_ = cmd.RegisterFlagCompletionFunc("output", t.output.complete)
-	_ = cmd.RegisterFlagCompletionFunc("color", t.color.complete)
-	_ = cmd.RegisterFlagCompletionFunc("level", completeLevel)
-	cmd.AddCommand(newEmit(u))
+	t.embedded.register(f)
+	f.Bool("version", false, "print the version") // without cobra's -v
+	cmd.AddCommand(newDemo(u), newEmit(u))
 	return cmd
 }
 
@@ -83,36 +84,72 @@ func version() string {
 // tailCommand is logtail itself: a terminal or an archive behind sink.Tail.
 type tailCommand struct {
 	*ui
-	broker brokerFlags
-	level  level
-	output choice
-	color  choice
-	file   string
+	broker   brokerFlags
+	embedded embeddedFlags
+	level    level
+	output   choice
+	color    choice
+	file     string
 
 	lastError string // shown; the same again is not
 }
 
+func newTail(u *ui) tailCommand {
+	return tailCommand{
+		ui:     u,
+		output: choice{"pretty", []string{"pretty", "json"}},
+		color:  choice{"auto", []string{"auto", "always", "never"}},
+	}
+}
+
+// registerView registers the flags that say which records are shown, and how.
+func (t *tailCommand) registerView(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.VarP(&t.level, "level", "l", "show records of this `LEVEL` and above: debug, info, warn, error")
+	f.VarP(&t.output, "output", "o", "`FORMAT` of the records: pretty or json")
+	f.Var(&t.color, "color", "`WHEN` to use colours: auto, always, never; auto obeys $NO_COLOR")
+	// The names exist: they were registered above.
+	_ = cmd.RegisterFlagCompletionFunc("level", completeLevel)
+	_ = cmd.RegisterFlagCompletionFunc("output", t.output.complete)
+	_ = cmd.RegisterFlagCompletionFunc("color", t.color.complete)
+}
+
 func (t *tailCommand) run(ctx context.Context) error {
-	broker, err := t.broker.broker()
+	url, err := t.broker.broker()
 	if err != nil {
 		return err
 	}
-	cfg := sink.Config{
-		URL:      broker,
-		Exchange: t.broker.exchange,
-		Notify:   func(n sink.Notice) { t.show(n) },
+	if t.embedded.on {
+		server, err := t.embedded.start(t.ui)
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		url = server.DialURL()
 	}
+	if t.file != "" {
+		return t.archive(ctx, t.config(url))
+	}
+	return sink.Tail(ctx, t.config(url), t.terminal())
+}
+
+// config is what the flags say of the tail.
+func (t *tailCommand) config(url string) sink.Config {
+	cfg := sink.Config{URL: url, Exchange: t.broker.exchange, Notify: t.show}
 	if t.level.set {
 		cfg.Filter.Level = t.level.Level
 	}
-	if t.file != "" {
-		return t.archive(ctx, cfg)
-	}
-	return sink.Tail(ctx, cfg, sink.NewTerminal(t.stdout, sink.TerminalOptions{
+	return cfg
+}
+
+// terminal is what the flags say of standard output.
+func (t *tailCommand) terminal() *sink.Terminal {
+	return sink.NewTerminal(t.stdout, sink.TerminalOptions{
 		Color:  t.useColor(t.color.value),
 		JSON:   t.output.value == "json",
 		Escape: isTerminal(t.stdout),
-	}))
+	})
 }
 
 // The archive's queue has no bound while it lives, fsync is shared by what

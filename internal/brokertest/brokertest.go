@@ -15,6 +15,7 @@ package brokertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -26,6 +27,8 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
+
+	"github.com/slogcast/slogcast/internal/broker"
 )
 
 // Broker is a running broker.
@@ -87,38 +90,60 @@ func each(t *testing.T, fits func(*Broker) bool, test func(t *testing.T, b *Brok
 func start() ([]*Broker, error) {
 	switch want := os.Getenv("LOGTAIL_TEST_BROKER"); {
 	case strings.HasPrefix(want, "amqp://"), strings.HasPrefix(want, "amqps://"):
-		return only(given(want))
+		return meet(given(want))
+	case want == "embedded":
+		return meet(startEmbedded())
 	case want == "container":
-		return only(startContainer())
+		return meet(startContainer())
 	case want == "rabbitmq":
-		return only(startNode())
+		return meet(startNode())
 	case want == "":
-		if b, err := startAvailable(); err == nil {
-			return only(b, nil)
+		brokers, err := meet(startEmbedded())
+		if err != nil {
+			return nil, err
 		}
-		return nil, nil
+		real, err := meet(startAvailable())
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "brokertest: no real RabbitMQ: %v\n", err)
+		}
+		return append(brokers, real...), nil
 	default:
 		// The value may be a URL with a typing error, and a password.
-		return nil, fmt.Errorf("LOGTAIL_TEST_BROKER is none of amqp://..., embedded, rabbitmq, container")
+		return nil, errors.New("LOGTAIL_TEST_BROKER is none of amqp://..., embedded, rabbitmq, container")
 	}
 }
 
 // startAvailable starts a real broker, if there is one.
 func startAvailable() (*Broker, error) {
-	if dockerAnswers() {
-		if b, err := startContainer(); err == nil {
-			return b, nil
-		}
+	if !dockerAnswers() {
+		return startNode()
 	}
-	return startNode()
+	b, err := startContainer()
+	if err == nil {
+		return b, nil
+	}
+	b, nodeErr := startNode()
+	if nodeErr != nil {
+		return nil, errors.Join(err, nodeErr)
+	}
+	return b, nil
 }
 
-func only(b *Broker, err error) ([]*Broker, error) {
+func meet(b *Broker, err error) ([]*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(os.Stderr, "brokertest: this run meets %s\n", b.Name)
 	return []*Broker{b}, nil
+}
+
+// startEmbedded starts our own broker.
+func startEmbedded() (*Broker, error) {
+	s, err := broker.Listen(&broker.Config{Addr: "127.0.0.1:0"})
+	if err != nil {
+		return nil, err
+	}
+	return &Broker{Name: "embedded", URL: s.DialURL() + "/", stop: func() { s.Close() }}, nil
 }
 
 // given takes the broker at a URL.

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slogcast/slogcast/handler"
+	"github.com/slogcast/slogcast/internal/broker"
+	"github.com/slogcast/slogcast/sink"
+)
+
+const demoDescription = `Start an embedded broker and three sample services that log through slogcast,
+and watch them, until Ctrl-C. Other logtails can watch the same broker.`
+
+type demoCommand struct {
+	tail  tailCommand
+	lasts time.Duration
+}
+
+func newDemo(u *ui) *cobra.Command {
+	d := demoCommand{tail: newTail(u)}
+	d.tail.broker.exchange = "logs"
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Watch three sample services on an embedded broker",
+		Long:  demoDescription,
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+	}
+	d.tail.registerView(cmd)
+	cmd.Flags().DurationVar(&d.lasts, "for", 0, "end by itself after this `TIME`, 10s say")
+	return cmd
+}
+
+func (d *demoCommand) run(ctx context.Context) (err error) {
+	if d.lasts < 0 {
+		return usagef("--for is negative")
+	}
+	if d.lasts > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.lasts)
+		defer cancel()
+	}
+	server, err := broker.Listen(&broker.Config{Addr: "127.0.0.1:0"})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	d.tail.notice("three sample services, web, worker and cron, log to the embedded broker at %s", server.URL())
+	d.tail.notice("watch them from another terminal, too: logtail -l warn -u %s", server.URL())
+	return d.watch(ctx, server.DialURL())
+}
+
+// watch tails while the services run. The tail ends after them, so that it
+// shows their last records.
+func (d *demoCommand) watch(ctx context.Context, url string) error {
+	tailCtx, endTail := context.WithCancel(context.WithoutCancel(ctx))
+	defer endTail()
+	cfg := d.tail.config(url)
+	cfg.Drain = 2 * time.Second
+	ready := make(chan struct{})
+	var once sync.Once
+	cfg.Notify = func(n sink.Notice) {
+		if n.Connected != "" {
+			once.Do(func() { close(ready) })
+			return
+		}
+		d.tail.show(n)
+	}
+	tailed := make(chan error, 1)
+	go func() { tailed <- sink.Tail(tailCtx, cfg, d.tail.terminal()) }()
+	select {
+	case <-ready:
+	case err := <-tailed:
+		return err
+	}
+	serviceCtx, endServices := context.WithCancel(ctx)
+	defer endServices()
+	done := make(chan error, 1)
+	go func() { done <- d.serve(serviceCtx, url) }()
+	select {
+	case err := <-done:
+		endTail()
+		return errors.Join(err, <-tailed)
+	case err := <-tailed: // the output is closed, say
+		endServices()
+		<-done
+		return err
+	}
+}
+
+// serve runs the sample services until ctx ends, and then tells what became of
+// their records.
+func (d *demoCommand) serve(ctx context.Context, url string) error {
+	services := []struct {
+		name string
+		run  func(context.Context, *slog.Logger)
+	}{{"web", serveWeb}, {"worker", work}, {"cron", schedule}}
+	var running sync.WaitGroup
+	summaries, errs := make([]string, len(services)), make([]error, len(services))
+	for i, service := range services {
+		running.Go(func() {
+			h, err := handler.New(url, &handler.Options{App: service.name, Level: slog.LevelDebug, OnError: d.tail.error})
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			service.run(ctx, slog.New(h))
+			closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			errs[i] = h.Close(closeCtx)
+			s := h.Stats()
+			summaries[i] = fmt.Sprintf("%s logged %d records: %d confirmed by the broker, %d dropped", service.name, s.Accepted, s.Confirmed, s.Dropped.Total())
+		})
+	}
+	running.Wait()
+	for _, summary := range summaries {
+		d.tail.notice("%s", summary)
+	}
+	return errors.Join(errs...)
+}
