@@ -2,31 +2,22 @@ package broker_test
 
 import (
 	"context"
-	"os"
 	"strings"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/slogcast/slogcast/internal/broker"
+	"github.com/slogcast/slogcast/internal/brokertest"
 )
 
 // BenchmarkThroughput measures transient messages of 250 bytes from one
 // publisher to one consumer, both amqp091-go and in this process, over
 // loopback TCP. Compare brokers in one run:
 //
-//	LOGTAIL_TEST_BROKER=amqp://guest:guest@localhost:5672/ go test -run '^$' -bench Throughput -count 6 | benchstat -col /broker -
+//	go test ./internal/broker -run '^$' -bench Throughput -count 6 | benchstat -col /broker -
 func BenchmarkThroughput(b *testing.B) {
-	b.Run("broker=embedded", func(b *testing.B) {
-		s, err := broker.Listen(&broker.Config{Addr: "127.0.0.1:0"})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer s.Close()
-		benchThroughput(b, s.URL())
-	})
-	if url := os.Getenv("LOGTAIL_TEST_BROKER"); strings.HasPrefix(url, "amqp://") {
-		b.Run("broker=rabbitmq", func(b *testing.B) { benchThroughput(b, url) })
+	for _, broker := range brokertest.Brokers(b) {
+		b.Run("broker="+broker.Name, func(b *testing.B) { benchThroughput(b, broker.URL) })
 	}
 }
 

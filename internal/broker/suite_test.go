@@ -2,28 +2,27 @@ package broker_test
 
 import (
 	"crypto/rand"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.uber.org/goleak"
 
 	"github.com/slogcast/slogcast/internal/broker"
+	"github.com/slogcast/slogcast/internal/brokertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { brokertest.Main(m) }
 
-// onBrokers runs a case against the embedded broker and, when
-// LOGTAIL_TEST_BROKER holds an amqp:// URL, against that one too: what passes
+// onBrokers runs a case against the embedded broker and a real one: what passes
 // on one and fails on the other is a fault of the embedded one.
 func onBrokers(t *testing.T, run func(t *testing.T, url string)) {
-	t.Run("embedded", func(t *testing.T) { run(t, listen(t, nil).URL()) })
-	if url := os.Getenv("LOGTAIL_TEST_BROKER"); strings.HasPrefix(url, "amqp://") {
-		t.Run("rabbitmq", func(t *testing.T) { run(t, url) })
-	}
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) { run(t, b.URL) })
 }
+
+// onRabbitMQ reports whether the case runs on the real one: the texts of protocol
+// errors hold Erlang terms there.
+func onRabbitMQ(t *testing.T) bool { return !strings.HasSuffix(t.Name(), "broker=embedded") }
 
 // listen starts a broker on a free port and closes it with the test.
 func listen(t testing.TB, cfg *broker.Config) *broker.Server {

@@ -67,14 +67,20 @@ func EachReal(t *testing.T, test func(t *testing.T, b *Broker)) {
 	each(t, func(b *Broker) bool { return b.Ctl != nil }, test)
 }
 
-func each(t *testing.T, fits func(*Broker) bool, test func(t *testing.T, b *Broker)) {
+// Brokers returns the brokers that this run meets.
+func Brokers(t testing.TB) []*Broker {
 	t.Helper()
 	started.once.Do(func() { started.brokers, started.err = start() })
 	if started.err != nil {
 		t.Fatalf("no broker: %v", started.err)
 	}
+	return started.brokers
+}
+
+func each(t *testing.T, fits func(*Broker) bool, test func(t *testing.T, b *Broker)) {
+	t.Helper()
 	met := false
-	for _, b := range started.brokers {
+	for _, b := range Brokers(t) {
 		if !fits(b) {
 			continue
 		}
