@@ -7,15 +7,16 @@ import (
 
 // entry is one encoded record in the queue.
 type entry struct {
-	seq   uint64
-	unix  int64 // the record's time, whole seconds; 0 when it has none
-	chunk *chunk
-	off   int32
-	size  int32
-	level slog.Level
-	tries uint8 // how often the broker has refused it
-	whole bool  // not the substitute of a record that was lost in encoding
-	sent  bool  // published at least once
+	seq     uint64
+	missing uint64 // sequence numbers below seq that will never come
+	unix    int64  // the record's time, whole seconds; 0 when it has none
+	chunk   *chunk
+	off     int32
+	size    int32
+	level   slog.Level
+	tries   uint8 // how often the broker has refused it
+	whole   bool  // not the substitute of a record that was lost in encoding
+	sent    bool  // published at least once
 }
 
 // body returns the encoded record. It stays as it is until release.

@@ -30,7 +30,7 @@ func offline(opts *Options) (*Handler, func() []string) {
 	}
 	return h, func() (bodies []string) {
 		for {
-			next, _ := q.fill(1, 0, 1)
+			next := q.fill(1, 0, 1)
 			if len(next) == 0 {
 				return bodies
 			}

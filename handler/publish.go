@@ -203,11 +203,11 @@ func (s *session) publish() (sent bool, err error) {
 	if s.paused {
 		return false, nil
 	}
-	records, missing := s.queue.fill(maxWindow, len(s.confirms), burst)
+	records := s.queue.fill(maxWindow, len(s.confirms), burst)
 	for i := range records {
 		e := &records[i]
 		key := envelope.RoutingKey(s.app, e.level.String())
-		confirm, err := s.ch.PublishWithDeferredConfirm(s.exchange, key, false, false, s.message(e, missing))
+		confirm, err := s.ch.PublishWithDeferredConfirm(s.exchange, key, false, false, s.message(e))
 		if err != nil {
 			return sent, err
 		}
@@ -217,13 +217,13 @@ func (s *session) publish() (sent bool, err error) {
 	return sent, nil
 }
 
-func (s *session) message(e *entry, missing uint64) amqp.Publishing {
+func (s *session) message(e *entry) amqp.Publishing {
 	about := envelope.Envelope{
 		Producer: s.producer,
 		Seq:      e.seq,
 		App:      s.app,
 		Host:     s.host,
-		Dropped:  missing,
+		Dropped:  e.missing,
 	}
 	if e.unix != 0 {
 		about.Time = time.Unix(e.unix, 0)

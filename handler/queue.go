@@ -70,6 +70,8 @@ type queue struct {
 	bytes    int     // of waiting and window
 	records  int     // in waiting and window
 	seq      uint64  // of the last record put
+	taken    uint64  // records that have come into the window
+	refused  uint64  // of them, records that were given up
 	closed   bool
 	idle     bool          // the publisher waits for wake
 	progress chan struct{} // closed and replaced when records leave; nil when nobody waits
@@ -81,7 +83,6 @@ type ledger struct {
 	confirmed uint64
 	dropped   [causes]uint64
 	unknown   uint64
-	missing   uint64 // sequence numbers that will never be seen: dropped, less those replaced
 }
 
 func newQueue(limit int, overflow Overflow, patience time.Duration) *queue {
@@ -200,17 +201,15 @@ func (q *queue) oldestLocked() (first *fifo) {
 }
 
 func (q *queue) dropLocked(e *entry, why cause) {
-	q.ledger.missing++
 	if e.whole {
 		q.ledger.dropped[why]++
 	}
 }
 
 // fill moves waiting records into the window until it holds most, and returns
-// up to burst of those behind the first sent, to be published, and how many
-// sequence numbers will never be. When there are none to publish, the next put
-// sends to wake.
-func (q *queue) fill(most, sent, burst int) (next []entry, missing uint64) {
+// up to burst of those behind the first sent, to be published. When there are
+// none, the next put sends to wake.
+func (q *queue) fill(most, sent, burst int) []entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if cap(q.window) < most {
@@ -224,14 +223,18 @@ func (q *queue) fill(most, sent, burst int) (next []entry, missing uint64) {
 		if f == nil {
 			break
 		}
-		q.window = append(q.window, f.pop())
+		e := f.pop()
+		// Records come in order: those before it that have not come never will.
+		e.missing = e.seq - 1 - q.taken + q.refused
+		q.taken++
+		q.window = append(q.window, e)
 	}
-	next = q.window[min(sent, len(q.window)):min(sent+burst, len(q.window))]
+	next := q.window[min(sent, len(q.window)):min(sent+burst, len(q.window))]
 	for i := range next {
 		next[i].sent = true
 	}
 	q.idle = len(next) == 0 && len(q.wake) == 0
-	return next, q.ledger.missing
+	return next
 }
 
 // settle lets go of the n oldest records of the window: confirmed by the
@@ -244,6 +247,7 @@ func (q *queue) settle(n int, confirmed bool) {
 		e := &q.window[i]
 		switch {
 		case !confirmed:
+			q.refused++
 			q.dropLocked(e, refused)
 		case e.whole:
 			q.ledger.confirmed++

@@ -50,6 +50,9 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 	}
 	t.Notify(Notice{Connected: c.Endpoint.String()})
 	err = s.receive(ctx)
+	if s.last > 0 {
+		c.Useful()
+	}
 	if err == nil && t.failed == nil {
 		err = s.finish(ctx)
 	}

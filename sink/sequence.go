@@ -59,8 +59,9 @@ const (
 func newSequences() *sequences { return &sequences{producers: make(map[string]*sequence)} }
 
 // see notes a record. It reports whether it was seen for the first time, and
-// the gap before it, if any. A producer is first heard in the middle of its
-// records: what came before is not missing. A record that comes after a gap was
+// the gap before it, if any. A producer may be first heard in the middle of its
+// records: what came before is not missing, unless the producer itself says that
+// it has dropped all of that. A record that comes after a gap was
 // reported for it (one that the broker first refused, say) is not a duplicate.
 func (s *sequences) see(e *envelope.Envelope, seq uint64, now time.Time) (fresh bool, gap *Gap) {
 	if seq == 0 {
@@ -69,10 +70,16 @@ func (s *sequences) see(e *envelope.Envelope, seq uint64, now time.Time) (fresh 
 	p, ok := s.producers[e.Producer]
 	if !ok {
 		s.forget()
-		s.producers[e.Producer] = &sequence{next: seq + 1, dropped: e.Dropped, session: s.session, seen: now}
-		return true, nil
+		p = &sequence{next: seq, session: s.session}
+		if seq > 1 && e.Dropped >= seq-1 {
+			p.next = 1 // it had dropped all there were
+		}
+		s.producers[e.Producer] = p
 	}
 	p.seen = now
+	if !ok && p.next == seq {
+		p.dropped = e.Dropped // before our time
+	}
 	if seq < p.next {
 		return p.late(seq), nil
 	}

@@ -18,6 +18,9 @@ func TestGapsAndDuplicates(t *testing.T) {
 	for _, tt := range []struct{ name, steps string }{
 		{"in order", "5 6 7"},
 		{"joined in the middle", "1000 1001"},
+		{"all before were dropped", "9/8=1-8:" + drops + " 10/8"},
+		{"some before were dropped", "9/7 10/7"},
+		{"first of all", "1 2"},
 		{"sent again", "5 6 5=dup 6=dup 7"},
 		{"dropped from our queue", "5 9=6-8:" + full + " 10"},
 		{"dropped by the producer", "5 9/3=6-8:" + drops + " 10/3"},
@@ -26,7 +29,7 @@ func TestGapsAndDuplicates(t *testing.T) {
 		{"away, and dropped by the producer", "5 reconnect 9/3=6-8:" + drops},
 		{"late, and late again", "5 8=6-7:" + full + " 6 6=dup 7 7=dup 9"},
 		{"within a gap", "5 20=6-19:" + full + " 10 9 11 10=dup 6 19 19=dup"},
-		{"dropped count from before we came", "5/100 6/100 8/100=7-7:" + full},
+		{"dropped count from before we came", "50/10 51/10 53/10=52-52:" + full},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSequences()

@@ -25,7 +25,7 @@ const (
 const (
 	headerHost    = "host"    // the producer's host name
 	headerCount   = "count"   // only on a batch: how many records
-	headerDropped = "dropped" // the producer's lost sequence numbers so far, when not zero
+	headerDropped = "dropped" // the producer's dropped sequence numbers so far, when not zero
 )
 
 // shortString is the most bytes an AMQP short string holds (AMQP 0-9-1 section
@@ -40,7 +40,7 @@ type Envelope struct {
 	Host     string    // and where
 	Time     time.Time // of the first record, whole seconds; zero when unknown
 	Count    int       // records; at least 1
-	Dropped  uint64    // sequence numbers the producer has dropped so far
+	Dropped  uint64    // sequence numbers below Seq that the producer has dropped
 }
 
 // MessageID returns "<producer>/<seq>".

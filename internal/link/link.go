@@ -14,6 +14,7 @@ package link
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -40,6 +41,13 @@ type Config struct {
 	// WriteTimeout bounds each write to the socket. Default 5 s.
 	WriteTimeout time.Duration
 
+	// TLS is used with amqps:// in place of what the URL says. May be nil.
+	TLS *tls.Config
+
+	// Credentials is asked at every dial, for secrets that change. If nil, user
+	// and password are those in the URL.
+	Credentials func(context.Context) (user, password string, err error)
+
 	// Notify is told of every change, from the goroutine of Supervise. May be nil.
 	Notify func(State)
 
@@ -65,8 +73,9 @@ type Conn struct {
 	*amqp.Connection
 	Endpoint Endpoint
 
-	raw  net.Conn
-	done chan *amqp.Error // closed when the library has let go of the connection
+	raw    net.Conn
+	done   chan *amqp.Error // closed when the library has let go of the connection
+	useful bool             // see Useful
 }
 
 // Dial connects to one endpoint. It blocks until the handshake is done, fails,
@@ -76,11 +85,17 @@ func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
 	defer cancel()
 	c := &Conn{Endpoint: to}
+	sasl, err := cfg.login(ctx, &to)
+	if err != nil {
+		return nil, err
+	}
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(cfg.Name)
 	conn, err := amqp.DialConfig(to.url, amqp.Config{
-		Heartbeat:  cfg.Heartbeat,
-		Properties: properties,
+		SASL:            sasl,
+		TLSClientConfig: cfg.TLS.Clone(), // the library writes to it
+		Heartbeat:       cfg.Heartbeat,
+		Properties:      properties,
 		Dial: func(network, addr string) (net.Conn, error) {
 			raw, err := new(net.Dialer).DialContext(ctx, network, addr)
 			if err != nil {
@@ -105,6 +120,23 @@ func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 	c.done = conn.NotifyClose(make(chan *amqp.Error, 1))
 	return c, nil
 }
+
+// login returns how to log in: nil for the way the URL says.
+func (c *Config) login(ctx context.Context, to *Endpoint) ([]amqp.Authentication, error) {
+	if c.Credentials == nil {
+		return nil, nil
+	}
+	user, password, err := c.Credentials(ctx)
+	if err != nil {
+		return nil, &Error{Problem: fmt.Sprintf("connect to %s: get credentials: %v", to, err), err: err}
+	}
+	to.user = user
+	return []amqp.Authentication{&amqp.PlainAuth{Username: user, Password: password}}, nil
+}
+
+// Useful says that the connection has done its work for a while: when it is
+// lost, the next one is tried at once. It is for the goroutine of Supervise.
+func (c *Conn) Useful() { c.useful = true }
 
 // Abort closes the socket at once. Whatever waits for the connection returns
 // with an error.

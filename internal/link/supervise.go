@@ -43,24 +43,22 @@ func Supervise(ctx context.Context, cfg Config, use func(ctx context.Context, c 
 		Multiplier:          1.6,
 		RandomizationFactor: jitter,
 	}
-	useful := false // a connection has lasted
+	lasted := false // a connection was of use
 	for try := 0; ctx.Err() == nil; try++ {
-		start := time.Now()
-		err := attempt(ctx, cfg, cfg.Endpoints[try%len(cfg.Endpoints)], use)
+		useful, err := attempt(ctx, cfg, cfg.Endpoints[try%len(cfg.Endpoints)], use)
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		// A connection that lasted for a while starts the back-off afresh; one
-		// that fails at its first use does not, or a broker that accepts and
-		// then refuses would be hammered.
-		if errors.Is(err, errInUse) && time.Since(start) > longestWait {
-			useful = true
+		// A broker that accepts and then refuses must not be hammered: only a
+		// connection that was of use starts the back-off afresh.
+		if useful {
+			lasted = true
 			waits.Reset()
 		}
 		problem := Explain(err)
 		wait := waits.NextBackOff()
 		if last := try%len(cfg.Endpoints) == len(cfg.Endpoints)-1; problem.Fatal && last {
-			if cfg.FailFast && !useful {
+			if cfg.FailFast && !lasted {
 				return problem
 			}
 			wait = fatalWait
@@ -74,16 +72,17 @@ func Supervise(ctx context.Context, cfg Config, use func(ctx context.Context, c 
 	return nil
 }
 
-// errInUse marks an error that came after the connection was made.
-var errInUse = errors.New("in use")
-
-func attempt(ctx context.Context, cfg Config, to Endpoint, use func(context.Context, *Conn) error) error {
+// attempt dials and uses one connection. It reports whether that was of use:
+// by its own word, or since it lasted.
+func attempt(ctx context.Context, cfg Config, to Endpoint, use func(context.Context, *Conn) error) (useful bool, err error) {
 	c, err := Dial(ctx, cfg, to)
 	if err != nil {
-		return err
+		return false, err
 	}
+	start := time.Now()
 	cfg.Notify(State{Conn: c})
 	err = use(ctx, c)
+	useful = c.useful || time.Since(start) > longestWait
 	if err != nil {
 		// Whatever was being written may be cut within a frame.
 		c.Abort()
@@ -91,10 +90,10 @@ func attempt(ctx context.Context, cfg Config, to Endpoint, use func(context.Cont
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	c.Close(bye)
-	if err == nil {
-		return nil
+	if err != nil {
+		err = explainUse(to, err)
 	}
-	return errors.Join(explainUse(to, err), errInUse)
+	return useful, err
 }
 
 // explainUse puts an error from an open connection into words.
