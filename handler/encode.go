@@ -2,6 +2,7 @@ package handler
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -61,7 +62,8 @@ func (f *format) withGroup(name string) *format {
 type encoder struct {
 	*format
 	buf   []byte
-	path  []string // open groups, kept only for replace
+	extra []slog.Attr // from the context, behind those of the record
+	path  []string    // open groups, kept only for replace
 	depth int
 }
 
@@ -81,23 +83,28 @@ func (e *encoder) free() {
 		return
 	}
 	clear(e.path[:cap(e.path)])
-	e.format, e.buf, e.path, e.depth = nil, e.buf[:0], e.path[:0], 0
+	e.format, e.extra = nil, nil
+	e.buf, e.path, e.depth = e.buf[:0], e.path[:0], 0
 	encoders.Put(e)
 }
 
-// record encodes r into e.buf. It reports false when r did not fit into the
-// format's limit, or its ReplaceAttr panicked: what is in e.buf then is a small
-// record that says so.
-func (e *encoder) record(r *slog.Record) (whole bool) {
+// record encodes r into e.buf, with the attributes that extra, which may be nil,
+// finds in ctx. It reports false when r did not fit into the format's limit, or
+// ReplaceAttr or extra panicked: what is in e.buf then is a small record that
+// says so.
+func (e *encoder) record(ctx context.Context, r *slog.Record, extra func(context.Context) []slog.Attr) (whole bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			// Not even the message is kept: the function that panicked may be the
 			// one that redacts it.
-			why := slog.String("!PANIC", fmt.Sprintf("in ReplaceAttr, the record is lost: %v", p))
+			why := slog.String("!PANIC", fmt.Sprintf("in ReplaceAttr or ContextAttrs, the record is lost: %v", p))
 			e.substitute(r, "", why, nil)
 			whole = false
 		}
 	}()
+	if extra != nil && ctx != nil {
+		e.extra = extra(ctx)
+	}
 	e.appendRecord(r)
 	if len(e.buf) <= e.limit {
 		return true
@@ -117,7 +124,8 @@ func (e *encoder) substitute(r *slog.Record, msg string, why slog.Attr, replace 
 	bare := format{replace: replace}
 	small := slog.NewRecord(r.Time, r.Level, msg, 0)
 	small.AddAttrs(why)
-	e.format, e.buf, e.path, e.depth = &bare, e.buf[:0], e.path[:0], 0
+	e.format, e.extra = &bare, nil
+	e.buf, e.path, e.depth = e.buf[:0], e.path[:0], 0
 	e.appendRecord(&small)
 }
 
@@ -158,7 +166,7 @@ func (e *encoder) appendRecord(r *slog.Record) {
 		e.appendComma()
 		e.buf = append(e.buf, e.pre...)
 	}
-	if r.NumAttrs() > 0 && e.appendInGroups(func() bool { return e.appendRecordAttrs(r) }) {
+	if r.NumAttrs()+len(e.extra) > 0 && e.appendInGroups(func() bool { return e.appendRecordAttrs(r) }) {
 		open = len(e.groups)
 	}
 	for range open {
@@ -173,7 +181,7 @@ func (e *encoder) appendRecordAttrs(r *slog.Record) (some bool) {
 		some = e.appendAttr(a) || some
 		return !e.full()
 	})
-	return some
+	return e.appendAttrs(e.extra) || some
 }
 
 // appendInGroups opens the groups that are not open yet and calls fill. When

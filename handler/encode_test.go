@@ -35,7 +35,7 @@ func offline(opts *Options) (*Handler, func() []string) {
 				return bodies
 			}
 			bodies = append(bodies, string(next[0].body()))
-			q.settle(1, true)
+			q.settle(1, confirmed)
 		}
 	}
 }

@@ -3,11 +3,13 @@ package handler
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,11 +66,53 @@ type Options struct {
 	// Buffer where that is less. RabbitMQ 4 takes at most 16 MiB by default.
 	MaxRecord int
 
+	// Unconfirmed publishes without waiting for the broker's confirms: fire and
+	// forget. What became of the records is then not known, and they are counted
+	// as such in Stats.
+	Unconfirmed bool
+
+	// Batch puts several records into one message. The zero Batch is off: one
+	// message, one record is what other consumers expect.
+	Batch Batch
+
+	// Fallback gets the records that were dropped, rebuilt from their encoded
+	// form, in a goroutine of its own. Of those that come faster than it takes
+	// them the oldest are left out. It must not lead back to this Handler.
+	Fallback slog.Handler
+
+	// ContextAttrs returns attributes to add to a record from the context given
+	// to Handle: trace ids, say. They are added as by Record.AddAttrs.
+	ContextAttrs func(context.Context) []slog.Attr
+
+	// TLS is used with amqps:// URLs in place of what their parameters say.
+	TLS *tls.Config
+
+	// Credentials returns user and password in place of those in the URL. It is
+	// called for every connection, so that secrets can change, with a context
+	// that ends with the time for connecting. Its error is reported like one of
+	// the network; it should not hold the password.
+	Credentials func(context.Context) (user, password string, err error)
+
 	// OnError is told when the broker is lost or refuses something, and how many
 	// records were dropped once it is back; the same text at most once in 10 s.
 	// It is called from the goroutine that publishes, and must not log through
 	// this Handler. If nil, a line on standard error for each change of state.
 	OnError func(error)
+}
+
+// Batch says how many records may share a message. A message goes as soon as
+// the publisher is free, with what there is by then, unless Linger says to wait.
+type Batch struct {
+	// Records is the most records in a message; 0 and 1 turn batches off.
+	Records int
+
+	// Bytes is about the most bytes in a message: a single record may have more.
+	// If zero, 256 KiB.
+	Bytes int
+
+	// Linger is how long a record may wait for others to share its message with.
+	// If zero, it does not wait.
+	Linger time.Duration
 }
 
 const (
@@ -94,6 +138,8 @@ func (opts *Options) withDefaults() (Options, error) {
 		return o, errors.New("option BlockTimeout is negative")
 	case o.Overflow < ShedByLevel || o.Overflow > Block:
 		return o, fmt.Errorf("option Overflow has no meaning: %d", o.Overflow)
+	case o.Batch.Records < 0 || o.Batch.Bytes < 0 || o.Batch.Linger < 0:
+		return o, errors.New("option Batch has a negative field")
 	case o.Exchange != envelope.Clamp(o.Exchange):
 		return o, errors.New("option Exchange is longer than 255 bytes")
 	}
@@ -103,6 +149,8 @@ func (opts *Options) withDefaults() (Options, error) {
 		return o, errors.New("option MaxRecord is larger than Buffer")
 	}
 	o.BlockTimeout = cmp.Or(o.BlockTimeout, time.Second)
+	o.Batch.Records = max(o.Batch.Records, 1)
+	o.Batch.Bytes = cmp.Or(o.Batch.Bytes, 256<<10)
 	o.Exchange = cmp.Or(o.Exchange, "logs")
 	o.App = envelope.Clamp(cmp.Or(o.App, strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")))
 	if o.Level == nil {
@@ -117,6 +165,7 @@ func (opts *Options) withDefaults() (Options, error) {
 type Handler struct {
 	format *format
 	level  slog.Leveler
+	extra  func(context.Context) []slog.Attr // ContextAttrs, may be nil
 	pub    *publisher
 }
 
@@ -135,12 +184,15 @@ func New(url string, opts *Options) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new handler: %w", err)
 	}
+	if o.TLS != nil && !slices.ContainsFunc(endpoints, link.Endpoint.TLS) {
+		return nil, errors.New("new handler: option TLS needs an amqps:// URL")
+	}
 	pub, err := startPublisher(endpoints, o)
 	if err != nil {
 		return nil, fmt.Errorf("new handler: %w", err)
 	}
 	f := &format{source: o.AddSource, replace: o.ReplaceAttr, limit: o.MaxRecord}
-	return &Handler{format: f, level: o.Level, pub: pub}, nil
+	return &Handler{format: f, level: o.Level, extra: o.ContextAttrs, pub: pub}, nil
 }
 
 // Enabled reports whether records of level are handled.
@@ -149,12 +201,12 @@ func (h *Handler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 // Handle encodes the record and puts it into the buffer. It waits for nothing
-// (but see Block), does not look at ctx, as slog demands, and returns an error
-// only after Close.
-func (h *Handler) Handle(_ context.Context, r slog.Record) error {
+// (but see Block), whether ctx has ended or not, as slog demands, and returns an
+// error only after Close.
+func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	e := newEncoder(h.format)
 	defer e.free()
-	whole := e.record(&r)
+	whole := e.record(ctx, &r, h.extra)
 	var unix int64
 	if !r.Time.IsZero() {
 		unix = r.Time.Unix()
@@ -168,7 +220,7 @@ func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	if len(attrs) == 0 {
 		return h
 	}
-	return &Handler{format: h.format.withAttrs(attrs), level: h.level, pub: h.pub}
+	return h.with(h.format.withAttrs(attrs))
 }
 
 // WithGroup returns a Handler that puts the attributes to come into a group.
@@ -176,7 +228,13 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &Handler{format: h.format.withGroup(name), level: h.level, pub: h.pub}
+	return h.with(h.format.withGroup(name))
+}
+
+func (h *Handler) with(f *format) *Handler {
+	derived := *h
+	derived.format = f
+	return &derived
 }
 
 // Flush waits until every record handled so far is confirmed by the broker or

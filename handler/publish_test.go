@@ -225,10 +225,17 @@ func TestRecordsWaitForABrokerThatIsAway(t *testing.T) {
 		}
 		proxy.Up()
 		closeClean(t, h)
-		for range s.PendingRecords {
-			if m := next(t, messages); fmt.Sprint(m.Headers["dropped"]) != fmt.Sprint(s.Dropped.Shed) {
+		reports := 0
+		for range s.PendingRecords + 1 {
+			m := next(t, messages)
+			if m.MessageId == "" && strings.Contains(string(m.Body), fmt.Sprintf(`"msg":"slogcast: records were dropped","dropped":%d,"cause":"the buffer was full"`, s.Dropped.Shed)) {
+				reports++
+			} else if fmt.Sprint(m.Headers["dropped"]) != fmt.Sprint(s.Dropped.Shed) {
 				t.Errorf("got header dropped %v, want %d", m.Headers["dropped"], s.Dropped.Shed)
 			}
+		}
+		if reports != 1 || s.Dropped.Levels.Info != s.Dropped.Shed {
+			t.Errorf("got %d reports in band, and %+v", reports, s.Dropped)
 		}
 		for err := range failed {
 			if strings.Contains(err.Error(), fmt.Sprintf("%d records were dropped", s.Dropped.Shed)) {

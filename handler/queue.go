@@ -60,6 +60,7 @@ type queue struct {
 	limit    int // bytes of records waiting and in the window
 	overflow Overflow
 	patience time.Duration // for Block
+	fallback *fallback     // gets what is dropped; may be nil
 	wake     chan struct{} // has a value when records wait and the publisher may not know
 	stop     chan struct{} // closed when the queue closes
 
@@ -76,14 +77,40 @@ type queue struct {
 	idle     bool          // the publisher waits for wake
 	progress chan struct{} // closed and replaced when records leave; nil when nobody waits
 	ledger   ledger
+	loss     loss // not reported yet
 }
 
 // ledger counts what became of records.
 type ledger struct {
 	confirmed uint64
-	dropped   [causes]uint64
+	dropped   [causes]tally
 	unknown   uint64
 }
+
+// tally counts records by rank of their level.
+type tally [ranks]uint64
+
+func (t *tally) total() (n uint64) {
+	for _, of := range t {
+		n += of
+	}
+	return n
+}
+
+// loss is what has been shed since it was last reported.
+type loss struct {
+	tally
+	first, last time.Time
+}
+
+// outcome is what became of published records.
+type outcome int
+
+const (
+	confirmed outcome = iota
+	unknown           // nobody asked
+	given             // up: refused by the broker
+)
 
 func newQueue(limit int, overflow Overflow, patience time.Duration) *queue {
 	return &queue{
@@ -107,14 +134,14 @@ func (q *queue) put(level slog.Level, unix int64, body []byte, whole bool) error
 	q.seq++
 	e := entry{seq: q.seq, unix: unix, level: level, whole: whole}
 	if !whole {
-		q.ledger.dropped[oversize]++
+		q.countLocked(oversize, &e, body)
 	}
 	if q.closed {
-		q.dropLocked(&e, closed)
+		q.dropLocked(closed, &e, body)
 		return ErrClosed
 	}
 	if !q.makeRoomLocked(len(body), rank(level)) {
-		q.dropLocked(&e, shed)
+		q.dropLocked(shed, &e, body)
 		return nil
 	}
 	q.waiting[rank(level)].push(e, body)
@@ -166,7 +193,7 @@ func (q *queue) makeRoomLocked(n, newRank int) bool {
 		e := victim.pop()
 		q.bytes -= int(e.size)
 		q.records--
-		q.dropLocked(&e, shed)
+		q.dropLocked(shed, &e, e.body())
 		e.release()
 		q.movedLocked()
 	}
@@ -200,11 +227,49 @@ func (q *queue) oldestLocked() (first *fifo) {
 	return first
 }
 
-func (q *queue) dropLocked(e *entry, why cause) {
+// dropLocked counts a record that is not kept, unless that was done when it was
+// replaced by the one at hand.
+func (q *queue) dropLocked(why cause, e *entry, body []byte) {
 	if e.whole {
-		q.ledger.dropped[why]++
+		q.countLocked(why, e, body)
 	}
 }
+
+func (q *queue) countLocked(why cause, e *entry, body []byte) {
+	q.ledger.dropped[why][rank(e.level)]++
+	if why == shed {
+		now := time.Now()
+		if q.loss.first.IsZero() {
+			q.loss.first = now
+		}
+		q.loss.last = now
+		q.loss.tally[rank(e.level)]++
+	}
+	if q.fallback != nil {
+		q.fallback.offer(e, body)
+	}
+}
+
+// takeLoss returns what has been shed since it was last called, once there is
+// room again.
+func (q *queue) takeLoss() (l loss, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.lossKnownLocked() {
+		return loss{}, false
+	}
+	l, q.loss = q.loss, loss{}
+	return l, true
+}
+
+// lossKnown reports whether takeLoss has something to return.
+func (q *queue) lossKnown() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lossKnownLocked()
+}
+
+func (q *queue) lossKnownLocked() bool { return !q.loss.first.IsZero() && q.bytes <= q.limit/2 }
 
 // fill moves waiting records into the window until it holds most, and returns
 // up to burst of those behind the first sent, to be published. When there are
@@ -233,23 +298,36 @@ func (q *queue) fill(most, sent, burst int) []entry {
 	for i := range next {
 		next[i].sent = true
 	}
-	q.idle = len(next) == 0 && len(q.wake) == 0
+	if len(next) == 0 {
+		q.armLocked()
+	}
 	return next
 }
 
-// settle lets go of the n oldest records of the window: confirmed by the
-// broker, or refused by it for good.
-func (q *queue) settle(n int, confirmed bool) {
+// arm makes the next put send to wake.
+func (q *queue) arm() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.armLocked()
+}
+
+func (q *queue) armLocked() { q.idle = len(q.wake) == 0 }
+
+// settle lets go of the n oldest records of the window.
+func (q *queue) settle(n int, what outcome) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n = min(n, len(q.window)) // none after abandon
 	for i := range q.window[:n] {
 		e := &q.window[i]
 		switch {
-		case !confirmed:
+		case what == given:
 			q.refused++
-			q.dropLocked(e, refused)
-		case e.whole:
+			q.dropLocked(refused, e, e.body())
+		case !e.whole: // counted when it was replaced
+		case what == unknown:
+			q.ledger.unknown++
+		default:
 			q.ledger.confirmed++
 		}
 		q.bytes -= int(e.size)
@@ -322,26 +400,26 @@ func (q *queue) close() {
 // abandon lets go of everything: records that were published have an unknown
 // fate, the others are dropped. It returns how many there were of each. What
 // the publisher still holds stays readable.
-func (q *queue) abandon() (unknown, dropped int) {
+func (q *queue) abandon() (lost, dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range q.window {
 		if e := &q.window[i]; !e.sent {
-			q.dropLocked(e, closed)
+			q.dropLocked(closed, e, e.body())
 			dropped++
 		} else if e.whole {
 			q.ledger.unknown++
-			unknown++
+			lost++
 		}
 	}
 	for f := q.oldestLocked(); f != nil; f = q.oldestLocked() {
 		e := f.pop()
-		q.dropLocked(&e, closed)
+		q.dropLocked(closed, &e, e.body())
 		dropped++
 	}
 	q.window, q.backing, q.waiting, q.bytes, q.records = nil, nil, [ranks]fifo{}, 0, 0
 	q.movedLocked()
-	return unknown, dropped
+	return lost, dropped
 }
 
 // progressLocked returns a channel that is closed when records leave.
@@ -365,4 +443,10 @@ func (q *queue) snapshot() (l ledger, accepted uint64, records, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.ledger, q.seq, q.records, q.bytes
+}
+
+// empty reports whether nothing is left.
+func (q *queue) empty() bool {
+	_, _, records, _ := q.snapshot()
+	return records == 0
 }

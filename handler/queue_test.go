@@ -33,7 +33,7 @@ func drain(q *queue) (out []string) {
 		for i := range next {
 			out = append(out, fmt.Sprintf("%c%d", next[i].body()[0], next[i].seq))
 		}
-		q.settle(len(next), true)
+		q.settle(len(next), confirmed)
 	}
 }
 
@@ -57,7 +57,7 @@ func TestFullQueueDropsByPolicy(t *testing.T) {
 			q := newQueue(40, tt.overflow, 0)
 			putAll(q, tt.put)
 			l, accepted, records, bytes := q.snapshot()
-			if records != 4 || bytes != 40 || accepted != uint64(len(tt.put)) || l.dropped[shed] != uint64(len(tt.put)-4) {
+			if records != 4 || bytes != 40 || accepted != uint64(len(tt.put)) || l.dropped[shed].total() != uint64(len(tt.put)-4) {
 				t.Errorf("got %d records of %d bytes, %d accepted, ledger %+v", records, bytes, accepted, l)
 			}
 			if got := strings.Join(drain(q), " "); got != tt.want {
@@ -81,7 +81,7 @@ func TestRecordLargerThanTheBufferIsDropped(t *testing.T) {
 	for _, overflow := range []Overflow{ShedByLevel, DropOldest, Block} {
 		q := newQueue(5, overflow, time.Hour)
 		putAll(q, "e")
-		if l, _, records, _ := q.snapshot(); l.dropped[shed] != 1 || records != 0 {
+		if l, _, records, _ := q.snapshot(); l.dropped[shed].total() != 1 || records != 0 {
 			t.Errorf("overflow %d: got ledger %+v", overflow, l)
 		}
 	}
@@ -94,7 +94,7 @@ func TestBlockWaitsForRoom(t *testing.T) {
 		putAll(q, "ii")
 		time.AfterFunc(10*time.Second, func() {
 			q.fill(1, 0, 1)
-			q.settle(1, true)
+			q.settle(1, confirmed)
 		})
 		putAll(q, "i")
 		if waited := time.Since(start); waited != 10*time.Second {
@@ -104,7 +104,7 @@ func TestBlockWaitsForRoom(t *testing.T) {
 		if waited := time.Since(start); waited != 70*time.Second {
 			t.Errorf("gave up after %v, want a minute", waited-10*time.Second)
 		}
-		if l, _, _, _ := q.snapshot(); l.dropped[shed] != 1 {
+		if l, _, _, _ := q.snapshot(); l.dropped[shed].total() != 1 {
 			t.Errorf("got ledger %+v, want 1 shed", l)
 		}
 	})
@@ -133,14 +133,14 @@ func TestFlushWaitsForWhatCameBefore(t *testing.T) {
 		synctest.Wait()
 		putAll(q, "iii")
 		q.fill(10, 0, 10)
-		q.settle(2, true)
+		q.settle(2, confirmed)
 		synctest.Wait()
 		select {
 		case <-done:
 			t.Error("flush returned with a record left")
 		default:
 		}
-		q.settle(1, true)
+		q.settle(1, confirmed)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
@@ -164,15 +164,15 @@ func TestRefusedRecordIsTriedAgainBehindTheOthers(t *testing.T) {
 	if !q.retry() || string(q.window[0].body()[:1]) != "w" || string(q.window[2].body()[:1]) != "i" {
 		t.Errorf("got window %v", q.window)
 	}
-	q.settle(2, true)
+	q.settle(2, confirmed)
 	if !q.retry() {
 		t.Error("given up at the second refusal")
 	}
 	if q.retry() {
 		t.Error("not given up at the third refusal")
 	}
-	q.settle(1, false)
-	if l, _, records, _ := q.snapshot(); l.dropped[refused] != 1 || l.confirmed != 2 || records != 0 {
+	q.settle(1, given)
+	if l, _, records, _ := q.snapshot(); l.dropped[refused].total() != 1 || l.confirmed != 2 || records != 0 {
 		t.Errorf("got ledger %+v", l)
 	}
 }
@@ -210,7 +210,7 @@ func TestQueueAccountsForEveryRecord(t *testing.T) {
 				sent += len(next)
 			case 3:
 				n := rnd.IntN(sent + 1)
-				q.settle(n, rnd.IntN(10) > 0)
+				q.settle(n, []outcome{confirmed, confirmed, confirmed, given, unknown}[rnd.IntN(5)])
 				sent -= n
 			}
 			for i := range q.window {
@@ -219,21 +219,21 @@ func TestQueueAccountsForEveryRecord(t *testing.T) {
 				}
 			}
 			l, accepted, records, bytes := q.snapshot()
-			lost := l.dropped[shed] + l.dropped[oversize] + l.dropped[refused]
-			inHand := accepted - l.confirmed - lost
+			lost := l.dropped[shed].total() + l.dropped[oversize].total() + l.dropped[refused].total()
+			inHand := accepted - l.confirmed - l.unknown - lost
 			// The substitute of a record that was too large is in hand, but not counted.
 			if inHand > uint64(records) || bytes > q.limit {
 				t.Fatalf("seed %d: accepted %d, ledger %+v, %d records of %d bytes in hand", seed, accepted, l, records, bytes)
 			}
 		}
 		q.close()
-		unknown, dropped := q.abandon()
+		left, dropped := q.abandon()
 		l, accepted, records, bytes := q.snapshot()
 		total := l.confirmed + l.unknown
 		for _, n := range l.dropped {
-			total += n
+			total += n.total()
 		}
-		if total != accepted || records != 0 || bytes != 0 || unknown > sent || dropped < 0 {
+		if total != accepted || records != 0 || bytes != 0 || left > sent || dropped < 0 {
 			t.Fatalf("seed %d: accepted %d, accounted for %d: %+v", seed, accepted, total, l)
 		}
 	}

@@ -2,12 +2,12 @@ package handler
 
 // Stats are counts since New, all of one instant. Every record given to Handle
 // is in exactly one of Confirmed, Dropped, Unknown and PendingRecords; after a
-// clean Close, Accepted = Confirmed + Dropped.Total().
+// clean Close, Accepted = Confirmed + Dropped.Total(), unless Unconfirmed.
 type Stats struct {
 	Accepted       uint64  `json:"accepted"`        // given to Handle: the last sequence number
 	Confirmed      uint64  `json:"confirmed"`       // taken by the broker
 	Dropped        Dropped `json:"dropped"`         // lost, and known to be
-	Unknown        uint64  `json:"unknown"`         // published, but closed before the broker answered
+	Unknown        uint64  `json:"unknown"`         // published, but closed before the broker answered; all, if Unconfirmed
 	PendingRecords int     `json:"pending_records"` // in the buffer, those on their way included
 	PendingBytes   int     `json:"pending_bytes"`
 	Reconnects     uint64  `json:"reconnects"` // connections after the first
@@ -15,33 +15,57 @@ type Stats struct {
 	LastError      string  `json:"last_error,omitempty"` // without any password
 }
 
-// Dropped are counts of lost records by cause.
+// Dropped are counts of lost records by cause, and once more by level.
 type Dropped struct {
 	Shed     uint64 `json:"shed"`     // the buffer was full
-	Oversize uint64 `json:"oversize"` // over MaxRecord, or lost in ReplaceAttr; a substitute was sent
+	Oversize uint64 `json:"oversize"` // over MaxRecord, or lost to a panic; a substitute was sent
 	Closed   uint64 `json:"closed"`   // handled after Close, or left when Close's context ended
 	Refused  uint64 `json:"refused"`  // the broker said no (basic.nack), repeatedly
+
+	Levels LevelCounts `json:"levels"` // the same records, all causes together
+}
+
+// LevelCounts are counts of records by level; one between two of slog's counts
+// as the lower.
+type LevelCounts struct {
+	Debug uint64 `json:"debug"`
+	Info  uint64 `json:"info"`
+	Warn  uint64 `json:"warn"`
+	Error uint64 `json:"error"`
 }
 
 // Total returns the sum of all causes.
 func (d Dropped) Total() uint64 { return d.Shed + d.Oversize + d.Closed + d.Refused }
 
+func (t *tally) levels() LevelCounts { return LevelCounts{t[0], t[1], t[2], t[3]} }
+
 // Stats returns the counts so far.
 func (h *Handler) Stats() Stats {
 	l, accepted, records, bytes := h.pub.queue.snapshot()
 	s := Stats{
-		Accepted:  accepted,
-		Confirmed: l.confirmed,
-		Dropped: Dropped{
-			Shed:     l.dropped[shed],
-			Oversize: l.dropped[oversize],
-			Closed:   l.dropped[closed],
-			Refused:  l.dropped[refused],
-		},
+		Accepted:       accepted,
+		Confirmed:      l.confirmed,
+		Dropped:        l.stats(),
 		Unknown:        l.unknown,
 		PendingRecords: records,
 		PendingBytes:   bytes,
 	}
 	h.pub.status.fill(&s)
 	return s
+}
+
+func (l *ledger) stats() Dropped {
+	var all tally
+	for _, t := range l.dropped {
+		for rank, n := range t {
+			all[rank] += n
+		}
+	}
+	return Dropped{
+		Shed:     l.dropped[shed].total(),
+		Oversize: l.dropped[oversize].total(),
+		Closed:   l.dropped[closed].total(),
+		Refused:  l.dropped[refused].total(),
+		Levels:   all.levels(),
+	}
 }

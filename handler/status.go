@@ -42,8 +42,9 @@ func (s *status) connected(endpoint string, l ledger) {
 	s.sessions++
 	again := s.failing
 	s.failing = false
-	lost := l.dropped[shed] - s.lostBefore
-	s.lostBefore = l.dropped[shed]
+	shedSoFar := l.dropped[shed].total()
+	lost := shedSoFar - s.lostBefore
+	s.lostBefore = shedSoFar
 	s.mu.Unlock()
 	if lost > 0 {
 		s.tell(fmt.Errorf("connected to %s again; %d records were dropped meanwhile, as the buffer was full", endpoint, lost))

@@ -35,7 +35,7 @@ const shortString = 255
 // Envelope is what a message says about the record, or records, in it.
 type Envelope struct {
 	Producer string    // UUID of the Handler, empty when unknown
-	Seq      uint64    // sequence number of the first record, 0 when unknown
+	Seq      uint64    // sequence number of the first record; 0 when it has none
 	App      string    // which program speaks
 	Host     string    // and where
 	Time     time.Time // of the first record, whole seconds; zero when unknown
@@ -94,10 +94,14 @@ func (e *Envelope) Publishing(body []byte) amqp.Publishing {
 	if e.Dropped > 0 {
 		headers[headerDropped] = int64(e.Dropped)
 	}
+	id := ""
+	if e.Seq > 0 {
+		id = MessageID(e.Producer, e.Seq)
+	}
 	return amqp.Publishing{
 		ContentType:  contentType,
 		AppId:        e.App,
-		MessageId:    MessageID(e.Producer, e.Seq),
+		MessageId:    id,
 		Timestamp:    e.Time,
 		DeliveryMode: amqp.Persistent,
 		Headers:      headers,

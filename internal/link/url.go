@@ -29,6 +29,9 @@ func (e Endpoint) String() string { return e.text }
 // User returns the name to log in with.
 func (e Endpoint) User() string { return e.user }
 
+// TLS reports whether the endpoint is reached with TLS.
+func (e Endpoint) TLS() bool { return e.tls }
+
 // shape is what a URL should look like, for error texts.
 const shape = `amqp://user:password@host:port/vhost (amqps:// for TLS); in user and password write @ as %40, / as %2F, : as %3A, % as %25, a comma as %2C`
 

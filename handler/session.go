@@ -1,0 +1,361 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/internal/envelope"
+	"github.com/slogcast/slogcast/internal/link"
+)
+
+const (
+	// maxWindow is how many messages may be on their way without a confirm. A
+	// confirm of several costs the library a walk over all of them.
+	maxWindow = 1024
+
+	// burst is how many messages are published before confirms are looked at.
+	burst = 64
+
+	// confirmTimeout is how long the oldest message may wait for its confirm,
+	// while others do not get theirs either, before the connection is given up.
+	// A broker that lives confirms within seconds; a confirm that is lost would
+	// stop the window for ever.
+	confirmTimeout = 30 * time.Second
+
+	// reportEvery spaces the reports of dropped records.
+	reportEvery = time.Second
+)
+
+// session is the state of publishing over one connection.
+type session struct {
+	*publisher
+	conn    *link.Conn
+	ch      *amqp.Channel
+	closed  <-chan *amqp.Error
+	blocked <-chan amqp.Blocking
+
+	// flights are the messages on their way, oldest first; they hold the first
+	// sent records of the queue's window, in the same order. Their confirms are
+	// looked at from the front: one that overtakes waits. That needs no listener,
+	// whose events the library drops when it falls behind.
+	flights []flight
+	sent    int
+
+	paused   bool      // between connection.blocked and connection.unblocked
+	progress time.Time // when a confirm last came, or was first waited for
+	ripe     time.Time // when a batch that is not full goes; zero while there is none
+	reported time.Time // when dropped records were last reported
+	joined   []byte    // of a batch, reused
+}
+
+// flight is a message on its way.
+type flight struct {
+	confirm *amqp.DeferredConfirmation
+	records int
+}
+
+// session publishes over one connection until that is lost (an error) or ctx
+// ends (nil). It begins with what earlier connections left unconfirmed, under
+// the same message-ids.
+func (p *publisher) session(ctx context.Context, c *link.Conn) error {
+	if err := c.DeclareFanout(p.Exchange); err != nil {
+		return err
+	}
+	ch, err := c.Channel()
+	if err != nil {
+		return err
+	}
+	if !p.Unconfirmed {
+		if err := ch.Confirm(false); err != nil {
+			return err
+		}
+	}
+	s := &session{
+		publisher: p,
+		conn:      c,
+		ch:        ch,
+		closed:    ch.NotifyClose(make(chan *amqp.Error, 1)),
+		blocked:   c.NotifyBlocked(make(chan amqp.Blocking, 16)),
+	}
+	l, _, _, _ := p.queue.snapshot()
+	p.status.connected(c.Endpoint.String(), l)
+	for {
+		if err := s.settle(); err != nil {
+			return err
+		}
+		sent, err := s.publish()
+		if err != nil {
+			return s.why(err)
+		}
+		if sent {
+			continue
+		}
+		if stop, err := s.wait(ctx); stop || err != nil {
+			return err
+		}
+	}
+}
+
+// settle lets go of the records that the broker has answered for.
+func (s *session) settle() error {
+	for {
+		messages, records := 0, 0
+		for ; messages < len(s.flights); messages++ {
+			if f := s.flights[messages]; !isDone(f.confirm) || !f.confirm.Acked() {
+				break
+			}
+			records += s.flights[messages].records
+		}
+		if messages > 0 {
+			s.queue.settle(records, confirmed)
+			s.forget(messages, records)
+			s.conn.Useful()
+		}
+		if len(s.flights) == 0 || !isDone(s.flights[0].confirm) {
+			return nil
+		}
+		if s.flights[0].confirm.Acked() {
+			continue // it came just now
+		}
+		// The library answers "no" for everything that is open when the channel
+		// closes; that is not the broker's answer.
+		if s.ch.IsClosed() {
+			return s.why(amqp.ErrClosed)
+		}
+		s.refused()
+	}
+}
+
+// refused has the records of the oldest message published again behind the
+// others, or gives them up.
+func (s *session) refused() {
+	n := s.flights[0].records
+	s.forget(1, n)
+	for range n {
+		if !s.queue.retry() {
+			s.queue.settle(1, given)
+			s.status.failed(errors.New("publish record: the broker refuses it (basic.nack); is a queue full that has x-overflow reject-publish?"))
+		}
+	}
+}
+
+func (s *session) forget(messages, records int) {
+	s.flights = s.flights[:copy(s.flights, s.flights[messages:])]
+	s.sent -= records
+	s.progress = time.Now()
+}
+
+func isDone(c *amqp.DeferredConfirmation) bool {
+	select {
+	case <-c.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// publish sends a burst of messages, as far as the window allows.
+func (s *session) publish() (sent bool, err error) {
+	if s.paused || len(s.flights) >= maxWindow {
+		return false, nil
+	}
+	if err := s.reportLoss(); err != nil {
+		return false, err
+	}
+	records := s.queue.fill(maxWindow*s.Batch.Records, s.sent, burst*s.Batch.Records)
+	if len(records) == 0 || s.unripe(records) {
+		return false, nil
+	}
+	if len(s.flights) == 0 {
+		s.progress = time.Now()
+	}
+	for len(records) > 0 && len(s.flights) < maxWindow {
+		n := s.together(records)
+		if err := s.send(records[:n]); err != nil {
+			return sent, err
+		}
+		records = records[n:]
+		sent = true
+	}
+	return sent, nil
+}
+
+// unripe reports whether the records should wait for others to share a message.
+func (s *session) unripe(records []entry) bool {
+	if s.Batch.Linger == 0 || len(records) >= s.Batch.Records {
+		s.ripe = time.Time{}
+		return false
+	}
+	if s.ripe.IsZero() {
+		s.ripe = time.Now().Add(s.Batch.Linger)
+	}
+	if time.Now().Before(s.ripe) {
+		s.queue.arm()
+		return true
+	}
+	s.ripe = time.Time{}
+	return false
+}
+
+// together returns how many of the records go in one message: consecutive ones,
+// as the message-id names the first and the others are counted from there.
+func (s *session) together(records []entry) int {
+	n, size := 1, int(records[0].size)
+	for ; n < min(len(records), s.Batch.Records); n++ {
+		size += 1 + int(records[n].size)
+		if size > s.Batch.Bytes || records[n].seq != records[n-1].seq+1 {
+			break
+		}
+	}
+	return n
+}
+
+// send publishes records in one message.
+func (s *session) send(records []entry) error {
+	first := &records[0]
+	body := first.body()
+	if len(records) > 1 {
+		s.joined = append(s.joined[:0], body...)
+		for i := range records[1:] {
+			s.joined = append(append(s.joined, '\n'), records[i+1].body()...)
+		}
+		body = s.joined
+	}
+	about := envelope.Envelope{
+		Producer: s.producer,
+		Seq:      first.seq,
+		App:      s.App,
+		Host:     s.host,
+		Count:    len(records),
+		Dropped:  first.missing,
+	}
+	if first.unix != 0 {
+		about.Time = time.Unix(first.unix, 0)
+	}
+	confirm, err := s.post(&about, first.level, body)
+	if err != nil {
+		return err
+	}
+	if s.Unconfirmed {
+		s.queue.settle(len(records), unknown)
+		return nil
+	}
+	s.flights = append(s.flights, flight{confirm, len(records)})
+	s.sent += len(records)
+	return nil
+}
+
+// post publishes a message.
+func (s *session) post(about *envelope.Envelope, l slog.Level, body []byte) (*amqp.DeferredConfirmation, error) {
+	m := about.Publishing(body)
+	if s.Transient {
+		m.DeliveryMode = amqp.Transient
+	}
+	return s.ch.PublishWithDeferredConfirm(s.Exchange, envelope.RoutingKey(s.App, l.String()), false, false, m)
+}
+
+// reportLoss publishes a record that says how many were shed, once there is
+// room again. It has no sequence number, and is not sent again: the numbers of
+// those that are missing tell the same.
+func (s *session) reportLoss() error {
+	now := time.Now()
+	if now.Before(s.nextReport()) {
+		return nil
+	}
+	l, ok := s.queue.takeLoss()
+	if !ok {
+		return nil
+	}
+	s.reported = now
+	r := slog.NewRecord(now, slog.LevelWarn, "slogcast: records were dropped", 0)
+	levels := l.levels()
+	r.AddAttrs(slog.Uint64("dropped", l.total()), slog.String("cause", "the buffer was full"),
+		slog.Time("first", l.first), slog.Time("last", l.last),
+		slog.Group("levels", "debug", levels.Debug, "info", levels.Info, "warn", levels.Warn, "error", levels.Error))
+	e := newEncoder(&format{})
+	defer e.free()
+	e.appendRecord(&r)
+	_, err := s.post(&envelope.Envelope{App: s.App, Host: s.host, Time: now, Count: 1}, r.Level, e.buf)
+	return err
+}
+
+func (s *session) nextReport() time.Time { return s.reported.Add(reportEvery) }
+
+// wait waits for something to do.
+func (s *session) wait(ctx context.Context) (stop bool, err error) {
+	var oldest <-chan struct{}
+	var late, ripe, report <-chan time.Time
+	if len(s.flights) > 0 {
+		oldest = s.flights[0].confirm.Done()
+		if !s.paused {
+			timer := time.NewTimer(time.Until(s.progress.Add(s.confirmTimeout)))
+			defer timer.Stop()
+			late = timer.C
+		}
+	}
+	if !s.ripe.IsZero() {
+		timer := time.NewTimer(time.Until(s.ripe))
+		defer timer.Stop()
+		ripe = timer.C
+	}
+	if !s.paused && s.queue.lossKnown() {
+		timer := time.NewTimer(time.Until(s.nextReport()))
+		defer timer.Stop()
+		report = timer.C
+	}
+	select {
+	case <-oldest:
+	case <-s.queue.wake:
+	case <-ripe:
+	case <-report:
+	case <-late:
+		return false, fmt.Errorf("the broker has confirmed nothing for %v", s.confirmTimeout)
+	case b := <-s.blocked:
+		s.block(b)
+	case reason := <-s.conn.Lost():
+		return false, orClosed(reason)
+	case reason := <-s.closed:
+		return false, orClosed(reason)
+	case <-ctx.Done():
+		s.reported = time.Time{}
+		return true, s.reportLoss()
+	}
+	return false, nil
+}
+
+// block notes that the broker takes no messages for now, or takes them again.
+// https://www.rabbitmq.com/docs/connection-blocked
+func (s *session) block(b amqp.Blocking) {
+	s.paused = b.Active
+	s.progress = time.Now()
+	if b.Active {
+		s.status.failed(fmt.Errorf("publish records: the broker takes none for now (connection.blocked: %s)", b.Reason))
+	} else {
+		s.status.unblocked()
+	}
+}
+
+// why returns the broker's reason for closing, where it comes, rather than err,
+// which may only say that something is closed.
+func (s *session) why(err error) error {
+	select {
+	case reason := <-s.closed:
+		return orClosed(reason)
+	case reason := <-s.conn.Lost():
+		return orClosed(reason)
+	case <-time.After(100 * time.Millisecond):
+		return err
+	}
+}
+
+func orClosed(reason *amqp.Error) error {
+	if reason == nil {
+		return amqp.ErrClosed
+	}
+	return reason
+}
