@@ -187,10 +187,11 @@ func New(url string, opts *Options) (*Handler, error) {
 	if o.TLS != nil && !slices.ContainsFunc(endpoints, link.Endpoint.TLS) {
 		return nil, errors.New("new handler: option TLS needs an amqps:// URL")
 	}
-	pub, err := startPublisher(endpoints, o)
+	pub, err := newPublisher(o)
 	if err != nil {
 		return nil, fmt.Errorf("new handler: %w", err)
 	}
+	pub.start(endpoints)
 	f := &format{source: o.AddSource, replace: o.ReplaceAttr, limit: o.MaxRecord}
 	return &Handler{format: f, level: o.Level, extra: o.ContextAttrs, pub: pub}, nil
 }

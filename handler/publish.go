@@ -34,7 +34,7 @@ type publisher struct {
 	closeErr  error // written in closeOnce
 }
 
-func startPublisher(endpoints []link.Endpoint, o Options) (*publisher, error) {
+func newPublisher(o Options) (*publisher, error) {
 	producer, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("make producer id: %w", err)
@@ -43,28 +43,31 @@ func startPublisher(endpoints []link.Endpoint, o Options) (*publisher, error) {
 	if err != nil {
 		host = "unknown"
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &publisher{
+	return &publisher{
 		Options:        o,
 		queue:          newQueue(o.Buffer, o.Overflow, o.BlockTimeout),
 		producer:       producer.String(),
 		host:           envelope.Clamp(host),
 		status:         newStatus(o.OnError),
 		confirmTimeout: confirmTimeout,
-		cancel:         cancel,
 		done:           make(chan struct{}),
+	}, nil
+}
+
+// start starts run. It is called once.
+func (p *publisher) start(endpoints []link.Endpoint) {
+	if p.Fallback != nil {
+		p.queue.fallback = startFallback(p.Fallback)
 	}
-	if o.Fallback != nil {
-		p.queue.fallback = startFallback(o.Fallback)
-	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
 	go p.run(ctx, link.Config{
 		Endpoints:   endpoints,
-		Name:        envelope.Clamp(fmt.Sprintf("%s@%s %d", o.App, host, os.Getpid())),
-		TLS:         o.TLS,
-		Credentials: o.Credentials,
+		Name:        envelope.Clamp(fmt.Sprintf("%s@%s %d", p.App, p.host, os.Getpid())),
+		TLS:         p.TLS,
+		Credentials: p.Credentials,
 		Notify:      p.notify,
 	})
-	return p, nil
 }
 
 func (p *publisher) run(ctx context.Context, cfg link.Config) {
