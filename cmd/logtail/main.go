@@ -31,6 +31,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRoot(ui)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	ui.clear()
 	if usage, ok := errors.AsType[*usageError](err); ok {
 		ui.error(usage)
 		ui.hint("see logtail --help")

@@ -212,6 +212,9 @@ func (t *tailCommand) show(n sink.Notice) {
 		if text := n.Lost.Error(); text != t.lastError {
 			t.lastError = text
 			t.error(n.Lost)
+			if t.broker.url == "" {
+				t.hint("name another broker with -u or $LOGTAIL_URL, or start one here with logtail --embedded")
+			}
 			t.notice("waiting for the broker, trying again until it is there")
 		}
 		t.status(fmt.Sprintf("waiting for the broker, next try in %v", n.Retry.Round(100*time.Millisecond)))
