@@ -119,6 +119,7 @@ const (
 	defaultBuffer    = 8 << 20
 	defaultMaxRecord = 1 << 20
 	largestRecord    = 128 << 20 // no RabbitMQ takes more by default
+	largestBatch     = 16 << 20  // RabbitMQ 4 takes no more by default
 )
 
 // withDefaults returns a copy of opts with its defaults, or what is wrong.
@@ -140,6 +141,8 @@ func (opts *Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("option Overflow has no meaning: %d", o.Overflow)
 	case o.Batch.Records < 0 || o.Batch.Bytes < 0 || o.Batch.Linger < 0:
 		return o, errors.New("option Batch has a negative field")
+	case o.Batch.Bytes > largestBatch:
+		return o, fmt.Errorf("option Batch.Bytes is over %d", largestBatch)
 	case o.Exchange != envelope.Clamp(o.Exchange):
 		return o, errors.New("option Exchange is longer than 255 bytes")
 	}

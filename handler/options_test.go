@@ -378,6 +378,27 @@ func TestBlockedBrokerIsWaitedFor(t *testing.T) {
 	})
 }
 
+// TestRecordLargerThanTheBrokerTakes has one that RabbitMQ 4 and the embedded
+// broker refuse by closing the channel, and 3.10 takes.
+func TestRecordLargerThanTheBrokerTakes(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		h := newHandler(t, b.URL, handler.Options{Exchange: exchange, Buffer: 64 << 20, MaxRecord: 32 << 20})
+		l := slog.New(h)
+		l.Info("before")
+		l.Info("large", "x", strings.Repeat("x", 17<<20))
+		l.Info("after")
+		closeClean(t, h)
+		refused := uint64(1)
+		if strings.Contains(b.Name, "-3.") {
+			refused = 0
+		}
+		if s := h.Stats(); s.Dropped.Oversize != refused || s.Confirmed != 3-refused {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
 func TestOverflowBlockLosesNothing(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		exchange := b.Exchange(t)

@@ -238,7 +238,7 @@ func TestRecordsWaitForABrokerThatIsAway(t *testing.T) {
 			t.Errorf("got %d reports in band, and %+v", reports, s.Dropped)
 		}
 		for err := range failed {
-			if strings.Contains(err.Error(), fmt.Sprintf("%d records were dropped", s.Dropped.Shed)) {
+			if strings.Contains(err.Error(), fmt.Sprintf("%d records were dropped meanwhile", s.Dropped.Shed)) {
 				break
 			}
 		}

@@ -355,6 +355,27 @@ func (q *queue) retry() bool {
 	return true
 }
 
+// giveUpLarger drops the records of the window that have more than most bytes.
+func (q *queue) giveUpLarger(most int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	kept := q.window[:0]
+	for i := range q.window {
+		e := &q.window[i]
+		if int(e.size) <= most {
+			kept = append(kept, *e)
+			continue
+		}
+		q.refused++
+		q.dropLocked(oversize, e, e.body())
+		q.bytes -= int(e.size)
+		q.records--
+		e.release()
+	}
+	q.window = kept
+	q.movedLocked()
+}
+
 // flush waits until every record put so far has left, or ctx ends.
 func (q *queue) flush(ctx context.Context) error {
 	q.mu.Lock()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"strconv"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -83,14 +85,14 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 		blocked:   c.NotifyBlocked(make(chan amqp.Blocking, 16)),
 	}
 	l, _, _, _ := p.queue.snapshot()
-	p.status.connected(c.Endpoint.String(), l)
+	p.status.connected(c.Endpoint.String(), l.dropped[shed].total())
 	for {
 		if err := s.settle(); err != nil {
 			return err
 		}
 		sent, err := s.publish()
 		if err != nil {
-			return s.why(err)
+			return s.tooLarge(s.why(err))
 		}
 		if sent {
 			continue
@@ -125,7 +127,7 @@ func (s *session) settle() error {
 		// The library answers "no" for everything that is open when the channel
 		// closes; that is not the broker's answer.
 		if s.ch.IsClosed() {
-			return s.why(amqp.ErrClosed)
+			return s.tooLarge(s.why(amqp.ErrClosed))
 		}
 		s.refused()
 	}
@@ -320,10 +322,13 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 	case reason := <-s.conn.Lost():
 		return false, orClosed(reason)
 	case reason := <-s.closed:
-		return false, orClosed(reason)
+		return false, s.tooLarge(orClosed(reason))
 	case <-ctx.Done():
-		s.reported = time.Time{}
-		return true, s.reportLoss()
+		if !s.paused {
+			s.reported = time.Time{}
+			return true, s.reportLoss()
+		}
+		return true, nil
 	}
 	return false, nil
 }
@@ -336,7 +341,7 @@ func (s *session) block(b amqp.Blocking) {
 	if b.Active {
 		s.status.failed(fmt.Errorf("publish records: the broker takes none for now (connection.blocked: %s)", b.Reason))
 	} else {
-		s.status.unblocked()
+		s.status.over("the broker takes records again")
 	}
 }
 
@@ -351,6 +356,24 @@ func (s *session) why(err error) error {
 	case <-time.After(100 * time.Millisecond):
 		return err
 	}
+}
+
+// maxSize is how RabbitMQ says that a message is too large for it.
+var maxSize = regexp.MustCompile(`message size \d+ is larger than (?:configured )?max size (\d+)`)
+
+// tooLarge gives up the records on their way that the broker says it can't take
+// (max_message_size): sent again, they would close every channel to come.
+func (s *session) tooLarge(err error) error {
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	if !ok || refusal.Code != amqp.PreconditionFailed {
+		return err
+	}
+	if m := maxSize.FindStringSubmatch(refusal.Reason); m != nil {
+		if most, err := strconv.Atoi(m[1]); err == nil {
+			s.queue.giveUpLarger(most)
+		}
+	}
+	return err
 }
 
 func orClosed(reason *amqp.Error) error {

@@ -18,7 +18,7 @@ type Stats struct {
 // Dropped are counts of lost records by cause, and once more by level.
 type Dropped struct {
 	Shed     uint64 `json:"shed"`     // the buffer was full
-	Oversize uint64 `json:"oversize"` // over MaxRecord, or lost to a panic; a substitute was sent
+	Oversize uint64 `json:"oversize"` // over MaxRecord, or lost to a panic: a substitute was sent; or more than the broker takes
 	Closed   uint64 `json:"closed"`   // handled after Close, or left when Close's context ended
 	Refused  uint64 `json:"refused"`  // the broker said no (basic.nack), repeatedly
 

@@ -8,8 +8,13 @@ import (
 	"time"
 )
 
-// quiet is how long the same error is not reported again.
-const quiet = 10 * time.Second
+const (
+	// quiet is how long the same error is not reported again.
+	quiet = 10 * time.Second
+
+	// maxTexts bounds how many different errors are told apart in that time.
+	maxTexts = 16
+)
 
 // status is what is known of the connection, and who is told.
 type status struct {
@@ -17,14 +22,16 @@ type status struct {
 
 	mu         sync.Mutex // guards what follows
 	up         bool
-	sessions   uint64 // connections that were of use
+	sessions   uint64 // connections that were made ready for records
 	lastError  string
-	reportedAt time.Time // of lastError
-	failing    bool      // an error was reported since the last connection
-	lostBefore uint64    // records dropped when last connected
+	reported   map[string]time.Time // errors that were told, and when
+	told       bool                 // of trouble that is not over yet
+	shedBefore uint64               // records shed when last connected
 }
 
-func newStatus(onError func(error)) *status { return &status{onError: onError} }
+func newStatus(onError func(error)) *status {
+	return &status{onError: onError, reported: make(map[string]time.Time)}
+}
 
 func (s *status) fill(to *Stats) {
 	s.mu.Lock()
@@ -36,21 +43,26 @@ func (s *status) fill(to *Stats) {
 
 // connected notes a connection that is ready for records, and reports what was
 // lost while there was none.
-func (s *status) connected(endpoint string, l ledger) {
+func (s *status) connected(endpoint string, shedSoFar uint64) {
 	s.mu.Lock()
 	s.up = true
 	s.sessions++
-	again := s.failing
-	s.failing = false
-	shedSoFar := l.dropped[shed].total()
-	lost := shedSoFar - s.lostBefore
-	s.lostBefore = shedSoFar
+	lost := shedSoFar - s.shedBefore
+	s.shedBefore = shedSoFar
 	s.mu.Unlock()
 	if lost > 0 {
-		s.tell(fmt.Errorf("connected to %s again; %d records were dropped meanwhile, as the buffer was full", endpoint, lost))
-	} else if again && s.onError == nil {
-		s.tell(fmt.Errorf("connected to %s", endpoint))
+		s.over("")
+		s.tell(fmt.Errorf("connected to %s; %s dropped meanwhile, as the buffer was full", endpoint, were(lost)))
+		return
 	}
+	s.over("connected to " + endpoint)
+}
+
+func were(n uint64) string {
+	if n == 1 {
+		return "1 record was"
+	}
+	return fmt.Sprintf("%d records were", n)
 }
 
 func (s *status) disconnected() {
@@ -59,15 +71,20 @@ func (s *status) disconnected() {
 	s.up = false
 }
 
-// failed notes an error and reports it, unless the same was reported just now.
+// failed notes an error, and reports it unless the same was reported just now.
 func (s *status) failed(err error) {
 	s.mu.Lock()
 	text, now := err.Error(), time.Now()
-	repeated := text == s.lastError && now.Sub(s.reportedAt) < quiet && s.failing
 	s.lastError = text
-	s.failing = true
-	if !repeated {
-		s.reportedAt = now
+	for known, at := range s.reported {
+		if now.Sub(at) >= quiet {
+			delete(s.reported, known)
+		}
+	}
+	_, repeated := s.reported[text]
+	if repeated = repeated || len(s.reported) >= maxTexts; !repeated {
+		s.reported[text] = now
+		s.told = true
 	}
 	s.mu.Unlock()
 	if !repeated {
@@ -75,13 +92,15 @@ func (s *status) failed(err error) {
 	}
 }
 
-// unblocked reports that the broker takes records again.
-func (s *status) unblocked() {
+// over says on standard error that the trouble it was told of is over. An
+// OnError is for errors.
+func (s *status) over(text string) {
 	s.mu.Lock()
-	s.failing = false
+	told := s.told
+	s.told = false
 	s.mu.Unlock()
-	if s.onError == nil {
-		s.tell(errors.New("the broker takes records again"))
+	if told && text != "" && s.onError == nil {
+		s.tell(errors.New(text))
 	}
 }
 

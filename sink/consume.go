@@ -203,6 +203,7 @@ func (s *subscription) take(ctx context.Context, d *amqp.Delivery) {
 			Host:     about.Host,
 			Sent:     about.Time,
 			Received: now,
+			Encoding: d.ContentEncoding,
 			object:   isObject(body),
 		}
 		if fresh && s.Filter.Pass(&r) {

@@ -2,11 +2,14 @@ package sink
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Record is one log record as it came from the broker.
@@ -22,6 +25,7 @@ type Record struct {
 	Host     string    // header host
 	Sent     time.Time // AMQP property timestamp, whole seconds; zero when missing
 	Received time.Time
+	Encoding string // AMQP property content-encoding: "gzip", say; not undone
 
 	object bool     // Body is one JSON object
 	parts  *decoded // set by decode
@@ -44,7 +48,8 @@ func (r *Record) Level() slog.Level {
 
 // AppendLine appends the record as a line of an archive: the body, if it is a
 // JSON object, with what the envelope says as its last members. Any other body
-// becomes the message of a new object. The line ends in a newline and holds no
+// becomes the message of a new object; one that is not UTF-8 is kept whole as
+// "@base64", too. The line ends in a newline and holds no
 // other.
 func (r *Record) AppendLine(dst []byte) []byte {
 	dst = r.appendOpen(dst)
@@ -65,7 +70,11 @@ func (r *Record) appendOpen(dst []byte) []byte {
 	if !r.object {
 		dst = append(dst, `{"time":`...)
 		dst = append(r.Received.AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
-		return appendMember(dst, "msg", string(r.Body))
+		dst = appendMember(dst, "msg", r.text())
+		if !utf8.Valid(r.Body) {
+			dst = appendMember(dst, "@base64", base64.StdEncoding.EncodeToString(r.Body))
+		}
+		return dst
 	}
 	body := bytes.TrimSpace(r.Body)
 	if bytes.IndexByte(body, '\n') >= 0 || bytes.IndexByte(body, '\r') >= 0 {
@@ -75,6 +84,14 @@ func (r *Record) appendOpen(dst []byte) []byte {
 		}
 	}
 	return append(dst, bytes.TrimSuffix(body, []byte{'}'})...)
+}
+
+// text returns a body that is not a JSON object as a message.
+func (r *Record) text() string {
+	if r.Encoding != "" && !utf8.Valid(r.Body) {
+		return fmt.Sprintf("[%d bytes of %s]", len(r.Body), r.Encoding)
+	}
+	return strings.ToValidUTF8(string(r.Body), "\uFFFD")
 }
 
 // appendMember appends a member to an object that is open at the end of dst.
@@ -120,7 +137,7 @@ func (r *Record) decode() *decoded {
 	d := new(decoded)
 	r.parts = d
 	if !r.object {
-		d.message = strings.ToValidUTF8(string(r.Body), "\uFFFD")
+		d.message = r.text()
 	} else {
 		for key, value := range members(r.Body) {
 			d.attrs = append(d.attrs, attr{unquote(key), value})

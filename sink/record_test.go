@@ -84,7 +84,8 @@ func TestLineOfAnArchive(t *testing.T) {
 		{`{}`, `{"@id":"p/7","@app":"a\"b","@host":"h"}`, full},
 		{"{ \"a\" :\n1 }\n", `{"a":1}`, Record{}},
 		{"two\nlines", `{"time":"2026-11-23T10:20:30.4Z","msg":"two\nlines","@app":"py"}`, Record{App: "py", Received: at}},
-		{"\xff", `{"time":"2026-11-23T10:20:30.4Z","msg":"\ufffd"}`, Record{Received: at}},
+		{"\xffa", `{"time":"2026-11-23T10:20:30.4Z","msg":"�a","@base64":"/2E="}`, Record{Received: at}},
+		{"\x1f\x8b", `{"time":"2026-11-23T10:20:30.4Z","msg":"[2 bytes of gzip]","@base64":"H4s="}`, Record{Received: at, Encoding: "gzip"}},
 	} {
 		r := tt.r
 		r.Body = []byte(tt.body)

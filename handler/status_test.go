@@ -1,0 +1,42 @@
+package handler
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestErrorsAreReportedOnceInAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		s := newStatus(func(err error) { got = append(got, err.Error()) })
+		fail := func(texts ...string) {
+			for _, text := range texts {
+				s.failed(errors.New(text))
+			}
+		}
+		fail("a", "a", "b", "a", "b")
+		s.connected("mq", 0)
+		fail("a", "b") // flapping
+		s.connected("mq", 3)
+		<-time.After(quiet)
+		fail("a", "a")
+		if want := []string{"a", "b", "connected to mq; 3 records were dropped meanwhile, as the buffer was full", "a"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		got = nil
+		for i := range 1000 {
+			fail(fmt.Sprint(i))
+		}
+		if len(got) != maxTexts-1 {
+			t.Errorf("told of %d different errors at once, want %d", len(got), maxTexts-1)
+		}
+		var stats Stats
+		if s.fill(&stats); !stats.Connected || stats.Reconnects != 1 || stats.LastError != "999" {
+			t.Errorf("got %+v", stats)
+		}
+	})
+}
