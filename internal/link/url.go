@@ -106,6 +106,9 @@ func parse(raw string) (e Endpoint, problem string) {
 		path: uri.Vhost,
 	}
 	shown := url.URL{Scheme: scheme, User: url.User(uri.Username), Host: e.host, Path: "/"}
+	if u.User == nil && u.Query().Get("auth_mechanism") == "external" {
+		shown.User = nil // the certificate names the user
+	}
 	if uri.Vhost != "/" {
 		shown.Path += uri.Vhost
 	}

@@ -19,6 +19,7 @@ func TestParse(t *testing.T) {
 		{"amqp://u:p@[::1]:5672/", "amqp://u@[::1]:5672/"},
 		{"amqp://u:p%40%2F%3A%25%2C@h/a%2Fb", "amqp://u@h:5672/a/b"},
 		{"amqp://u:p@h?heartbeat=5&connection_timeout=100", "amqp://u@h:5672/"},
+		{"amqps://h?auth_mechanism=external", "amqps://h:5671/"},
 		{"amqps://u:p@h?cacertfile=" + file, "amqps://u@h:5671/"},
 		{"amqp://a:b@one, amqp://a:b@two", "amqp://a@one:5672/ amqp://a@two:5672/"},
 	} {
