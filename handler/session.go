@@ -23,11 +23,11 @@ const (
 	// burst is how many messages are published before confirms are looked at.
 	burst = 64
 
-	// confirmTimeout is how long the oldest message may wait for its confirm,
-	// while others do not get theirs either, before the connection is given up.
-	// A broker that lives confirms within seconds; a confirm that is lost would
-	// stop the window for ever.
-	confirmTimeout = 30 * time.Second
+	// confirmTimeout is how long no confirm may come, while some are due, before
+	// the connection is given up: as long as a peer may be silent, one and a half
+	// heartbeats. A confirm that is lost would stop the window for ever, and a
+	// broker that sends and does not receive would go unnoticed.
+	confirmTimeout = 15 * time.Second
 
 	// reportEvery spaces the reports of dropped records.
 	reportEvery = time.Second

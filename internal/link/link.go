@@ -15,8 +15,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
+	"os"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -73,7 +76,7 @@ type Conn struct {
 	*amqp.Connection
 	Endpoint Endpoint
 
-	raw    net.Conn
+	raw    *socket
 	done   chan *amqp.Error // closed when the library has let go of the connection
 	useful bool             // see Useful
 }
@@ -107,7 +110,7 @@ func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 			return c.raw, nil
 		},
 	})
-	if s, ok := c.raw.(*socket); ok && !s.handshake() && err == nil {
+	if c.raw != nil && !c.raw.handshake() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -165,19 +168,32 @@ func (c *Conn) Lost() <-chan *amqp.Error { return c.done }
 type socket struct {
 	net.Conn
 	timeout   time.Duration
-	handshake func() bool // ends the handshake's deadline
+	handshake func() bool           // ends the handshake's deadline
+	failure   atomic.Pointer[error] // of Write, set once
 }
 
-// Write sets a deadline for every write. On an error the library's stream may
-// be cut within a frame; nothing but closing it helps then.
+// Write sets a deadline for every write. After an error the stream may be cut
+// within a frame, and nothing but closing it helps.
 func (s *socket) Write(p []byte) (int, error) {
 	if err := s.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return 0, err
 	}
 	n, err := s.Conn.Write(p)
-	if err != nil {
-		s.Conn.Close()
-		return n, fmt.Errorf("write to broker: %w", err)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("the broker has taken no bytes for %v: %w", s.timeout, err)
 	}
-	return n, nil
+	if err != nil {
+		s.failure.CompareAndSwap(nil, &err)
+		s.Conn.Close()
+	}
+	return n, err
+}
+
+// failed returns why Write failed, if it has. What the library says then is only
+// that the socket is closed.
+func (s *socket) failed() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ const (
 	firstWait   = 100 * time.Millisecond
 	longestWait = 1500 * time.Millisecond
 	fatalWait   = 30 * time.Second
-	jitter      = 0.4
+	jitter      = 0.3
 
 	// closeTimeout bounds the goodbye to a broker.
 	closeTimeout = time.Second
@@ -84,15 +85,13 @@ func attempt(ctx context.Context, cfg Config, to Endpoint, use func(context.Cont
 	err = use(ctx, c)
 	useful = c.useful || time.Since(start) > longestWait
 	if err != nil {
+		err = explainUse(to, cmp.Or(c.raw.failed(), err))
 		// Whatever was being written may be cut within a frame.
 		c.Abort()
 	}
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	c.Close(bye)
-	if err != nil {
-		err = explainUse(to, err)
-	}
 	return useful, err
 }
 
