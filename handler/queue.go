@@ -7,49 +7,6 @@ import (
 	"time"
 )
 
-// Overflow says what happens to records when the buffer is full.
-type Overflow int
-
-const (
-	// ShedByLevel makes room by dropping the oldest record of the lowest level
-	// present: DEBUG goes first, then INFO, then WARN, and ERROR last. A new
-	// record below everything that is kept is dropped itself.
-	ShedByLevel Overflow = iota
-
-	// DropOldest makes room by dropping the oldest record.
-	DropOldest
-
-	// Block makes Handle wait for room, at most Options.BlockTimeout; then the
-	// new record is dropped.
-	Block
-)
-
-// ranks are the classes of levels that ShedByLevel tells apart.
-const ranks = 4
-
-func rank(l slog.Level) int {
-	switch {
-	case l < slog.LevelInfo:
-		return 0
-	case l < slog.LevelWarn:
-		return 1
-	case l < slog.LevelError:
-		return 2
-	}
-	return 3
-}
-
-// cause is why a record was dropped.
-type cause int
-
-const (
-	shed cause = iota
-	oversize
-	closed
-	refused
-	causes
-)
-
 // queue is a bounded FIFO of encoded records. Records wait in it by rank, so
 // that the less important can be dropped from between the others; they leave in
 // the order of their sequence numbers, for the window of those being published,
@@ -79,38 +36,6 @@ type queue struct {
 	ledger   ledger
 	loss     loss // not reported yet
 }
-
-// ledger counts what became of records.
-type ledger struct {
-	confirmed uint64
-	dropped   [causes]tally
-	unknown   uint64
-}
-
-// tally counts records by rank of their level.
-type tally [ranks]uint64
-
-func (t *tally) total() (n uint64) {
-	for _, of := range t {
-		n += of
-	}
-	return n
-}
-
-// loss is what has been shed since it was last reported.
-type loss struct {
-	tally
-	first, last time.Time
-}
-
-// outcome is what became of published records.
-type outcome int
-
-const (
-	confirmed outcome = iota
-	unknown           // nobody asked
-	given             // up: refused by the broker
-)
 
 func newQueue(limit int, overflow Overflow, patience time.Duration) *queue {
 	return &queue{
@@ -179,43 +104,6 @@ func (q *queue) waitForRoomLocked(n int) {
 	}
 }
 
-// makeRoomLocked drops waiting records, as the policy has it, until n more
-// bytes fit. It reports false when the new record itself has to go.
-func (q *queue) makeRoomLocked(n, newRank int) bool {
-	if n > q.limit {
-		return false
-	}
-	for q.bytes+n > q.limit {
-		victim := q.victimLocked(newRank)
-		if victim == nil {
-			return false
-		}
-		e := victim.pop()
-		q.bytes -= int(e.size)
-		q.records--
-		q.dropLocked(shed, &e, e.body())
-		e.release()
-		q.movedLocked()
-	}
-	return true
-}
-
-// victimLocked returns the queue whose oldest record is to be dropped for one
-// of rank newRank, nil when there is none.
-func (q *queue) victimLocked(newRank int) *fifo {
-	switch q.overflow {
-	case DropOldest:
-		return q.oldestLocked()
-	case ShedByLevel:
-		for r := range newRank + 1 {
-			if !q.waiting[r].empty() {
-				return &q.waiting[r]
-			}
-		}
-	}
-	return nil
-}
-
 // oldestLocked returns the queue that holds the oldest waiting record, nil when
 // none waits.
 func (q *queue) oldestLocked() (first *fifo) {
@@ -226,50 +114,6 @@ func (q *queue) oldestLocked() (first *fifo) {
 	}
 	return first
 }
-
-// dropLocked counts a record that is not kept, unless that was done when it was
-// replaced by the one at hand.
-func (q *queue) dropLocked(why cause, e *entry, body []byte) {
-	if e.whole {
-		q.countLocked(why, e, body)
-	}
-}
-
-func (q *queue) countLocked(why cause, e *entry, body []byte) {
-	q.ledger.dropped[why][rank(e.level)]++
-	if why == shed {
-		now := time.Now()
-		if q.loss.first.IsZero() {
-			q.loss.first = now
-		}
-		q.loss.last = now
-		q.loss.tally[rank(e.level)]++
-	}
-	if q.fallback != nil {
-		q.fallback.offer(e, body)
-	}
-}
-
-// takeLoss returns what has been shed since it was last called, once there is
-// room again.
-func (q *queue) takeLoss() (l loss, ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.lossKnownLocked() {
-		return loss{}, false
-	}
-	l, q.loss = q.loss, loss{}
-	return l, true
-}
-
-// lossKnown reports whether takeLoss has something to return.
-func (q *queue) lossKnown() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.lossKnownLocked()
-}
-
-func (q *queue) lossKnownLocked() bool { return !q.loss.first.IsZero() && q.bytes <= q.limit/2 }
 
 // fill moves waiting records into the window until it holds most, and returns
 // up to burst of those behind the first sent, to be published. When there are
@@ -321,7 +165,7 @@ func (q *queue) settle(n int, what outcome) {
 	for i := range q.window[:n] {
 		e := &q.window[i]
 		switch {
-		case what == given:
+		case what == givenUp:
 			q.refused++
 			q.dropLocked(refused, e, e.body())
 		case !e.whole: // counted when it was replaced

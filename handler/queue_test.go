@@ -171,7 +171,7 @@ func TestRefusedRecordIsTriedAgainBehindTheOthers(t *testing.T) {
 	if q.retry() {
 		t.Error("not given up at the third refusal")
 	}
-	q.settle(1, given)
+	q.settle(1, givenUp)
 	if l, _, records, _ := q.snapshot(); l.dropped[refused].total() != 1 || l.confirmed != 2 || records != 0 {
 		t.Errorf("got ledger %+v", l)
 	}
@@ -210,7 +210,7 @@ func TestQueueAccountsForEveryRecord(t *testing.T) {
 				sent += len(next)
 			case 3:
 				n := rnd.IntN(sent + 1)
-				q.settle(n, []outcome{confirmed, confirmed, confirmed, given, unknown}[rnd.IntN(5)])
+				q.settle(n, []outcome{confirmed, confirmed, confirmed, givenUp, unknown}[rnd.IntN(5)])
 				sent -= n
 			}
 			for i := range q.window {

@@ -140,7 +140,7 @@ func (s *session) refused() {
 	s.forget(1, n)
 	for range n {
 		if !s.queue.retry() {
-			s.queue.settle(1, given)
+			s.queue.settle(1, givenUp)
 			s.status.failed(errors.New("publish record: the broker refuses it (basic.nack); is a queue full that has x-overflow reject-publish?"))
 		}
 	}

@@ -1,0 +1,72 @@
+package handler
+
+import "log/slog"
+
+// Overflow says what happens to records when the buffer is full.
+type Overflow int
+
+const (
+	// ShedByLevel makes room by dropping the oldest record of the lowest level
+	// present: DEBUG goes first, then INFO, then WARN, and ERROR last. A new
+	// record below everything that is kept is dropped itself.
+	ShedByLevel Overflow = iota
+
+	// DropOldest makes room by dropping the oldest record.
+	DropOldest
+
+	// Block makes Handle wait for room, at most Options.BlockTimeout; then the
+	// new record is dropped.
+	Block
+)
+
+// ranks are the classes of levels that ShedByLevel tells apart.
+const ranks = 4
+
+func rank(l slog.Level) int {
+	switch {
+	case l < slog.LevelInfo:
+		return 0
+	case l < slog.LevelWarn:
+		return 1
+	case l < slog.LevelError:
+		return 2
+	}
+	return 3
+}
+
+// makeRoomLocked drops waiting records, as the policy has it, until n more
+// bytes fit. It reports false when the new record itself has to go.
+func (q *queue) makeRoomLocked(n, newRank int) bool {
+	if n > q.limit {
+		return false
+	}
+	for q.bytes+n > q.limit {
+		victim := q.victimLocked(newRank)
+		if victim == nil {
+			return false
+		}
+		e := victim.pop()
+		q.bytes -= int(e.size)
+		q.records--
+		q.dropLocked(shed, &e, e.body())
+		e.release()
+		q.movedLocked()
+	}
+	return true
+}
+
+// victimLocked returns the queue whose oldest record is to be dropped for one
+// of rank newRank, nil when there is none.
+func (q *queue) victimLocked(newRank int) *fifo {
+	switch q.overflow {
+	case DropOldest:
+		return q.oldestLocked()
+	case ShedByLevel:
+		for r := range newRank + 1 {
+			if !q.waiting[r].empty() {
+				return &q.waiting[r]
+			}
+		}
+	}
+	return nil
+}
