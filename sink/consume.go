@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,12 +20,27 @@ const grace = 500 * time.Millisecond
 // errStalled is returned when the Writer did not return in that time.
 var errStalled = errors.New("the output takes nothing; the last records were not written")
 
+// checkEvery is how often a tail that gets nothing looks after its binding.
+const checkEvery = 10 * time.Second
+
 // tail is one call of Tail. A single goroutine runs all of it but the Writer.
 type tail struct {
 	Config
 	writer    Writer
 	sequences *sequences
 	failed    error // ends Tail
+
+	checkEvery time.Duration // immutable; see the constant
+}
+
+func (t *tail) run(ctx context.Context, endpoints []link.Endpoint) error {
+	err := link.Supervise(ctx, link.Config{
+		Endpoints: endpoints,
+		Name:      connectionName(),
+		Notify:    t.notify,
+		FailFast:  true,
+	}, t.session)
+	return cmp.Or(err, t.failed)
 }
 
 func (t *tail) notify(s link.State) {
@@ -62,6 +78,10 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		c.Abort()
 		s.takeRest(ctx)
 		s.write(ctx)
+	}
+	if errors.Is(t.failed, errStalled) {
+		// No goodbye: the broker may first delete what waits in the queue.
+		c.Abort()
 	}
 	if ctx.Err() != nil {
 		return nil
@@ -109,16 +129,18 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 	if err != nil {
 		return nil, refused(err, c.Endpoint, "declare a queue", "permission to configure, write and read amq.gen-.*")
 	}
-	if err := ch.QueueBind(q.Name, "", t.Exchange, false, nil); err != nil {
+	s := &subscription{tail: t, ch: ch, queue: q.Name}
+	if err := s.bind(); err != nil {
 		return nil, refused(err, c.Endpoint, "bind its queue to exchange "+t.Exchange, "permission to write amq.gen-.* and to read "+t.Exchange)
 	}
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	s.closed = ch.NotifyClose(make(chan *amqp.Error, 1))
 	deliveries, err := ch.Consume(q.Name, consumerTag, false, true, false, false, nil)
 	if err != nil {
 		return nil, refused(err, c.Endpoint, "consume from its queue", "permission to read amq.gen-.*")
 	}
 	t.sequences.session++
-	return &subscription{tail: t, ch: ch, queue: q.Name, deliveries: pump(deliveries, t.Prefetch), closed: closed}, nil
+	s.deliveries = pump(deliveries, t.Prefetch)
+	return s, nil
 }
 
 // pump moves deliveries into a channel with room for all that the broker hands
@@ -154,6 +176,9 @@ func (s *subscription) receive(ctx context.Context) error {
 	linger := time.NewTimer(0)
 	<-linger.C
 	defer linger.Stop()
+	check := time.NewTicker(s.checkEvery)
+	defer check.Stop()
+	checked := s.last
 	for {
 		select {
 		case d, ok := <-s.deliveries:
@@ -175,6 +200,13 @@ func (s *subscription) receive(ctx context.Context) error {
 			if err := s.flush(ctx); err != nil {
 				return err
 			}
+		case <-check.C:
+			if checked == s.last {
+				if err := s.bind(); err != nil {
+					return err
+				}
+			}
+			checked = s.last
 		case <-ctx.Done():
 			return nil
 		}
@@ -183,6 +215,10 @@ func (s *subscription) receive(ctx context.Context) error {
 		}
 	}
 }
+
+// bind binds the queue, or makes sure that it is bound: when the exchange is
+// deleted the binding goes with it, and nobody tells the consumer.
+func (s *subscription) bind() error { return s.ch.QueueBind(s.queue, "", s.Exchange, false, nil) }
 
 // take adds the records of a message to the batch. A gap before one is told
 // after what came earlier is written.

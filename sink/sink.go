@@ -132,14 +132,8 @@ func Tail(ctx context.Context, cfg Config, w Writer) error {
 	if err != nil {
 		return fmt.Errorf("tail: %w", err)
 	}
-	t := &tail{Config: cfg, writer: w, sequences: newSequences()}
-	err = link.Supervise(ctx, link.Config{
-		Endpoints: endpoints,
-		Name:      connectionName(),
-		Notify:    t.notify,
-		FailFast:  true,
-	}, t.session)
-	if err = cmp.Or(err, t.failed); err != nil {
+	t := &tail{Config: cfg, writer: w, sequences: newSequences(), checkEvery: checkEvery}
+	if err := t.run(ctx, endpoints); err != nil {
 		return fmt.Errorf("tail: %w", err)
 	}
 	return nil

@@ -28,7 +28,7 @@ const (
 	jitter      = 0.3
 
 	// closeTimeout bounds the goodbye to a broker.
-	closeTimeout = time.Second
+	closeTimeout = 500 * time.Millisecond
 )
 
 // Supervise dials, calls use with the connection, and when use returns an
