@@ -28,6 +28,7 @@ type outbox struct {
 
 	size    atomic.Int64 // len(pending)
 	starved atomic.Bool  // somebody was told that there is no room
+	failed  atomic.Bool  // nothing added will be sent
 
 	wake    chan struct{} // capacity 1: pending or closed changed
 	drained chan struct{} // capacity 1: pending was taken by run
@@ -85,8 +86,12 @@ func (o *outbox) signalLocked() {
 }
 
 // room reports whether a delivery may be added. After false, resume is called
-// as soon as there is room.
+// as soon as there is room. A failed outbox never has: its consumers stay until
+// the reader has noticed, and would empty their queues into nothing.
 func (o *outbox) room() bool {
+	if o.failed.Load() {
+		return false
+	}
 	if o.size.Load() < int64(o.limit) {
 		return true
 	}
@@ -195,9 +200,10 @@ func (o *outbox) close(within time.Duration) {
 	o.mu.Unlock()
 }
 
-// fail drops what is pending.
+// fail drops what is pending, and takes no more.
 func (o *outbox) fail() {
 	o.mu.Lock()
+	o.failed.Store(true)
 	o.closed, o.pending = true, nil
 	o.signalLocked()
 	o.mu.Unlock()
