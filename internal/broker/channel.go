@@ -102,6 +102,7 @@ func (ch *channel) release() {
 // abandonLocked ends the consumers and puts back what was not acknowledged.
 func (ch *channel) abandonLocked() {
 	s := ch.conn.srv
+	ch.dropIncomingLocked()
 	for _, c := range ch.consumers {
 		s.removeConsumerLocked(c)
 	}

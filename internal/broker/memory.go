@@ -2,40 +2,49 @@ package broker
 
 import "github.com/slogcast/slogcast/internal/broker/wire"
 
-// A memory counts what all queues hold. Past its limit an alarm is on: a
-// connection that publishes is told so, and is not read until the alarm is
-// off (RabbitMQ's "memory alarms"). Consumers go on, and that is what ends
-// the alarm.
+// A memory counts what all queues hold, and what has come of messages that are
+// not complete. Past its limit an alarm is on: a connection that publishes is
+// told so, and is not read until the alarm is off (RabbitMQ's "memory alarms").
+// Consumers go on, and that is what ends the alarm.
 type memory struct {
-	used    int64
-	blocked chan struct{} // while the alarm is on; closed when it goes off
+	used     int64
+	incoming int64         // of used, in messages that are not complete
+	blocked  chan struct{} // while the alarm is on; closed when it goes off
 }
 
 // retainLocked counts one more queue entry that holds m.
 func (s *Server) retainLocked(m *message) {
+	n := int64(entryCost)
 	if m.refs == 0 {
-		s.memory.used += m.cost()
+		n += m.cost()
 	}
 	m.refs++
-	s.memory.used += entryCost
-	if s.memory.used > s.cfg.Memory && s.memory.blocked == nil {
-		s.memory.blocked = make(chan struct{})
-		s.cfg.Logger.Warn("broker: memory limit reached, publishers are blocked", "bytes", s.memory.used)
-	}
+	s.countLocked(n)
 }
 
-// releaseLocked undoes retainLocked. The alarm goes off at nine tenths of the
-// limit, lest it flutter.
+// releaseLocked undoes retainLocked.
 func (s *Server) releaseLocked(m *message) {
+	n := int64(entryCost)
 	m.refs--
 	if m.refs == 0 {
-		s.memory.used -= m.cost()
+		n += m.cost()
 	}
-	s.memory.used -= entryCost
-	if s.memory.blocked != nil && s.memory.used <= s.cfg.Memory/10*9 {
-		close(s.memory.blocked)
-		s.memory.blocked = nil
-		s.cfg.Logger.Info("broker: memory limit no longer reached", "bytes", s.memory.used)
+	s.countLocked(-n)
+}
+
+// countLocked adds n bytes to what is used. The alarm goes off at nine tenths
+// of the limit, lest it flutter.
+func (s *Server) countLocked(n int64) {
+	m := &s.memory
+	m.used += n
+	switch {
+	case m.blocked == nil && m.used > s.cfg.Memory:
+		m.blocked = make(chan struct{})
+		s.cfg.Logger.Warn("broker: memory limit reached, publishers are blocked", "bytes", m.used)
+	case m.blocked != nil && m.used <= s.cfg.Memory/10*9:
+		close(m.blocked)
+		m.blocked = nil
+		s.cfg.Logger.Info("broker: memory limit no longer reached", "bytes", m.used)
 	}
 }
 

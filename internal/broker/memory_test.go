@@ -111,3 +111,59 @@ func TestCloseWhileBlocked(t *testing.T) {
 	receiveEnd(t, done)
 	ok(t, receive(t, closed))
 }
+
+// beginMessage sends a message in pieces of a frame each, but for the last.
+func beginMessage(r *raw, channel uint16, size, pieces int) {
+	b := wire.AppendMethod(nil, channel, &wire.BasicPublish{RoutingKey: "nowhere"})
+	b = wire.AppendHeader(b, channel, wire.Header{Class: 60, BodySize: uint64(size), Properties: []byte{0, 0}})
+	for range pieces {
+		b = append(b, frameOf(wire.FrameBody, channel, make([]byte, wire.MinFrameMax-wire.FrameOverhead)...)...)
+	}
+	r.write(b)
+}
+
+// TestIncompleteMessagesCount tests that what came of a message counts until
+// it is complete, its channel is closed or its connection is gone.
+func TestIncompleteMessagesCount(t *testing.T) {
+	s := listen(t, nil)
+	const pieces = 20
+	const size = pieces*(wire.MinFrameMax-wire.FrameOverhead) + 1
+	for name, end := range map[string]func(r *raw){
+		"complete":  func(r *raw) { r.write(frameOf(wire.FrameBody, 1, 'x')) },
+		"hung up":   func(r *raw) { r.nc.Close() },
+		"exception": func(r *raw) { r.send(0, &wire.ChannelOpen{}) },
+		"closed":    func(r *raw) { r.send(0, &wire.ConnectionClose{Code: 200}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := dialRaw(t, s.URL())
+			r.open(wire.MinFrameMax, 0)
+			beginMessage(r, 1, size, pieces)
+			await(t, func() bool { return s.Stats().Bytes >= size-1 })
+			end(r)
+			await(t, func() bool { return s.Stats().Bytes == 0 })
+		})
+	}
+}
+
+// TestIncompleteMessagesAreRefused tests that a client gets no further than to
+// half of the memory with messages it does not complete, and that this closes
+// none of its other channels.
+func TestIncompleteMessagesAreRefused(t *testing.T) {
+	const limit = 1 << 20
+	s := listen(t, &broker.Config{Memory: limit})
+	r := dialRaw(t, s.URL())
+	r.open(wire.MinFrameMax, 0)
+	for id := uint16(2); id <= 16; id++ {
+		r.send(id, &wire.ChannelOpen{})
+		expect[*wire.ChannelOpenOk](r)
+	}
+	for id := uint16(2); id <= 16; id++ {
+		beginMessage(r, id, limit, 20)
+	}
+	want(t, "outcome", codeOf(r.outcome()), "channel 406 PRECONDITION_FAILED")
+	r.send(1, &wire.BasicQos{})
+	await(t, func() bool { return r.outcome() == "ok" })
+	if n := s.Stats().Bytes; n > limit/2 {
+		t.Errorf("got %d bytes, want at most %d", n, limit/2)
+	}
+}

@@ -26,7 +26,8 @@ type incoming struct {
 	properties           []byte // reused
 	body                 []byte
 	bodySize             int
-	pieces               bool // body was copied from several frames, else it is in the frame
+	held                 int64 // bytes in pieces, as counted by hold
+	pieces               bool  // body was copied from several frames, else it is in the frame
 }
 
 // intern returns b as a string, without allocating if it is the same as last
@@ -104,10 +105,44 @@ func (ch *channel) handleBody(piece []byte) error {
 		return ch.finish()
 	}
 	ch.body, ch.pieces = append(ch.body, piece...), true
+	if err := ch.hold(); err != nil {
+		return err
+	}
 	if len(ch.body) == ch.bodySize {
 		return ch.finish()
 	}
 	return nil
+}
+
+// hold counts what the channel keeps of a message that is not complete.
+//
+// All such messages together may take half of the memory. If they could fill
+// it their connections would be held, so that the rest of them never came, and
+// no consumer could free any of it.
+func (ch *channel) hold() error {
+	s := ch.conn.srv
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := int64(cap(ch.body)) - ch.held
+	if s.memory.incoming+n > s.cfg.Memory/2 {
+		ch.stage = expectMethod
+		return &exception{code: preconditionFailed, method: wire.BasicPublishID,
+			text: "no memory to receive a message of size " + strconv.Itoa(ch.bodySize)}
+	}
+	ch.held += n
+	s.memory.incoming += n
+	s.countLocked(n)
+	ch.conn.published = true
+	return nil
+}
+
+// dropIncomingLocked gives back what hold has counted.
+func (ch *channel) dropIncomingLocked() {
+	s := ch.conn.srv
+	ch.body = nil
+	s.memory.incoming -= ch.held
+	s.countLocked(-ch.held)
+	ch.held = 0
 }
 
 // finish publishes the message that is complete.
@@ -115,6 +150,11 @@ func (ch *channel) finish() error {
 	ch.stage = expectMethod
 	msg, err := ch.newMessage()
 	ch.body = nil
+	if s := ch.conn.srv; ch.held > 0 {
+		s.mu.Lock()
+		ch.dropIncomingLocked()
+		s.mu.Unlock()
+	}
 	if err == nil {
 		err = ch.publish(msg)
 	}

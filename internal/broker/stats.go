@@ -8,7 +8,7 @@ type Stats struct {
 	Consumers   int   // started
 	Ready       int   // messages in all queues waiting to be delivered
 	Unacked     int   // messages delivered and not yet acknowledged
-	Bytes       int64 // held by all queues, as Config.Memory counts
+	Bytes       int64 // held, as Config.Memory counts
 	Blocked     bool  // publishers are held back
 
 	Published  uint64 // messages taken from publishers
