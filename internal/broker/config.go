@@ -26,7 +26,7 @@ type Config struct {
 	// Memory is how many bytes all queues may hold before publishers are
 	// blocked: bodies, properties and a fixed overhead for each message.
 	// Messages that have come in part count too, and may take half of it.
-	// The default is 256 MiB.
+	// Each connection may go over it by one message. The default is 256 MiB.
 	Memory int64
 
 	// MaxBody is the largest body of a message. The default is 16 MiB, as in

@@ -32,7 +32,7 @@ type conn struct {
 	channelMax  int                 // immutable once open
 	channels    map[uint16]*channel // written under srv.mu
 	unconfirmed []*channel          // with confirms not yet sent
-	published   bool                // since awaitMemory was last called
+	published   bool                // the last frame was part of a message
 
 	stopping atomic.Bool   // connection.close was sent
 	quit     chan struct{} // closed with stopping
@@ -120,7 +120,11 @@ func (c *conn) readFrames() error {
 	for {
 		if !c.in.Buffered() {
 			c.flushConfirms()
-			if c.published {
+		}
+		if c.published {
+			c.published = false
+			if c.srv.memory.alarm.Load() {
+				c.flushConfirms()
 				c.awaitMemory()
 			}
 		}

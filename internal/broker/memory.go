@@ -1,6 +1,10 @@
 package broker
 
-import "github.com/slogcast/slogcast/internal/broker/wire"
+import (
+	"sync/atomic"
+
+	"github.com/slogcast/slogcast/internal/broker/wire"
+)
 
 // A memory counts what all queues hold, and what has come of messages that are
 // not complete. Past its limit an alarm is on: a connection that publishes is
@@ -10,6 +14,7 @@ type memory struct {
 	used     int64
 	incoming int64         // of used, in messages that are not complete
 	blocked  chan struct{} // while the alarm is on; closed when it goes off
+	alarm    atomic.Bool   // blocked is not nil; for reading without Server.mu
 }
 
 // retainLocked counts one more queue entry that holds m.
@@ -40,18 +45,21 @@ func (s *Server) countLocked(n int64) {
 	switch {
 	case m.blocked == nil && m.used > s.cfg.Memory:
 		m.blocked = make(chan struct{})
+		m.alarm.Store(true)
 		s.cfg.Logger.Warn("broker: memory limit reached, publishers are blocked", "bytes", m.used)
 	case m.blocked != nil && m.used <= s.cfg.Memory/10*9:
 		close(m.blocked)
 		m.blocked = nil
+		m.alarm.Store(false)
 		s.cfg.Logger.Info("broker: memory limit no longer reached", "bytes", m.used)
 	}
 }
 
 // awaitMemory holds the reader of a connection that has published while the
-// alarm is on, or until the connection is to end.
+// alarm is on, or until the connection is to end. It is called after each
+// message, not only when all that has arrived is handled: one buffer of small
+// messages to a fanout of many queues would be far over the limit.
 func (c *conn) awaitMemory() {
-	c.published = false
 	for told := false; ; {
 		c.srv.mu.Lock()
 		blocked := c.srv.memory.blocked

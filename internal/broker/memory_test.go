@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -165,5 +166,29 @@ func TestIncompleteMessagesAreRefused(t *testing.T) {
 	await(t, func() bool { return r.outcome() == "ok" })
 	if n := s.Stats().Bytes; n > limit/2 {
 		t.Errorf("got %d bytes, want at most %d", n, limit/2)
+	}
+}
+
+// TestMemoryLimitHoldsWithinBurst tests that messages that arrive together
+// are not all taken when the first of them fill the memory, and that those
+// that were taken are confirmed.
+func TestMemoryLimitHoldsWithinBurst(t *testing.T) {
+	const limit, queues = 1 << 20, 500
+	s := listen(t, &broker.Config{Memory: limit})
+	r := dialRaw(t, s.URL())
+	r.open(wire.MinFrameMax, 0)
+	for range queues {
+		r.send(1, &wire.QueueDeclare{Exclusive: true, NoWait: true}, &wire.QueueBind{Exchange: "amq.fanout", NoWait: true})
+	}
+	r.send(1, &wire.ConfirmSelect{})
+	expect[*wire.Bare](r)
+	one := join(bytesOf(&wire.BasicPublish{Exchange: "amq.fanout"}), headerOf(60, 0, "\x00\x00"))
+	go r.nc.Write(bytes.Repeat(one, 1000)) // the server stops reading
+	ack := expect[*wire.BasicAck](r)
+	expect[*wire.ConnectionBlocked](r)
+	st := s.Stats()
+	want(t, "confirmed", ack.DeliveryTag, st.Published)
+	if most := int64(limit + limit/10); st.Bytes > most {
+		t.Errorf("got %d bytes, want at most %d", st.Bytes, most)
 	}
 }
