@@ -35,7 +35,7 @@ type conn struct {
 	published   bool                // the last frame was part of a message
 
 	stopping atomic.Bool   // connection.close was sent
-	quit     chan struct{} // closed with stopping
+	quit     chan struct{} // closed when the server ends the connection
 	quitOnce sync.Once     // closes quit
 	done     chan struct{} // closed when the connection is gone from srv
 

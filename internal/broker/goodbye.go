@@ -21,7 +21,7 @@ func (c *conn) shutdown() {
 	opened := c.opened
 	c.srv.mu.Unlock()
 	if !opened {
-		c.nc.Close()
+		c.cut()
 		return
 	}
 	c.quitOnce.Do(func() {
@@ -32,6 +32,12 @@ func (c *conn) shutdown() {
 		c.setDeadline(time.Now().Add(closeTimeout))
 		close(c.quit)
 	})
+}
+
+// cut ends the connection without a word, wherever its reader is.
+func (c *conn) cut() {
+	c.quitOnce.Do(func() { close(c.quit) })
+	c.nc.Close()
 }
 
 // sayGoodbye tells the client why the connection ends, if it is an exception,

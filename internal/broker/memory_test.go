@@ -97,20 +97,34 @@ func TestSharedBodyCountsOnce(t *testing.T) {
 	want(t, "bytes at the end", s.Stats().Bytes, 0)
 }
 
-// TestCloseWhileBlocked tests that a publisher that is held back can be closed.
-func TestCloseWhileBlocked(t *testing.T) {
-	s := listen(t, &broker.Config{Memory: 1})
+// blockedPublisher returns a connection that is held back.
+func blockedPublisher(t *testing.T, s *broker.Server) (*raw, <-chan struct{}) {
 	r, done := servePipe(t, s)
 	r.open(wire.MinFrameMax, 0)
 	r.send(1, &wire.QueueDeclare{Queue: "q"})
 	expect[*wire.QueueDeclareOk](r)
 	r.write(join(bytesOf(&wire.BasicPublish{RoutingKey: "q"}), headerOf(60, 0, "\x00\x00")))
 	expect[*wire.ConnectionBlocked](r)
+	return r, done
+}
+
+// TestCloseWhileBlocked tests that a publisher that is held back can be closed.
+func TestCloseWhileBlocked(t *testing.T) {
+	s := listen(t, &broker.Config{Memory: 1})
+	r, done := blockedPublisher(t, s)
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
 	want(t, "code", expect[*wire.ConnectionClose](r).Code, 320)
 	receiveEnd(t, done)
 	ok(t, receive(t, closed))
+}
+
+// TestDropWhileBlocked tests that a publisher that is held back can be cut.
+func TestDropWhileBlocked(t *testing.T) {
+	s := listen(t, &broker.Config{Memory: 1})
+	_, done := blockedPublisher(t, s)
+	go s.DropConnections()
+	receiveEnd(t, done)
 }
 
 // beginMessage sends a message in pieces of a frame each, but for the last.

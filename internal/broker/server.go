@@ -208,7 +208,7 @@ func (s *Server) CloseConnections() {
 // DropConnections cuts all connections without a word, as a broken network
 // does, and waits until they are gone.
 func (s *Server) DropConnections() {
-	s.endConnections(func(c *conn) { c.nc.Close() })
+	s.endConnections((*conn).cut)
 }
 
 func (s *Server) endConnections(end func(*conn)) {
