@@ -315,6 +315,23 @@ func TestTTLZeroReachesWaitingConsumer(t *testing.T) {
 	})
 }
 
+// TestTTLCountsFromArrival tests that a message that was delivered keeps its
+// time to live, for when it comes back.
+func TestTTLCountsFromArrival(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		ch := openChannel(t, url)
+		for _, args := range []amqp.Table{{"x-message-ttl": 0}, {"x-message-ttl": 50}} {
+			q := tempQueue(t, ch, args)
+			c := must(ch.Consume(q, q, false, false, false, false, nil))(t)
+			publish(t, ch, q, "m")
+			d := receive(t, c)
+			ok(t, ch.Cancel(q, false))
+			ok(t, d.Nack(false, true))
+			await(t, func() bool { return ready(t, ch, q) == 0 })
+		}
+	})
+}
+
 func TestQueueExpires(t *testing.T) {
 	onBrokers(t, func(t *testing.T, url string) {
 		ch, other := pair(t, url)

@@ -22,6 +22,7 @@ type queue struct {
 	readyBytes int64 // bodies of both
 	unacked    int
 	position   uint64 // of the entry that arrived last
+	arriving   uint64 // of the entry that arrives now; zero when none does
 
 	consumers []*consumer
 	next      int       // index in consumers of whose turn it is
@@ -63,18 +64,19 @@ func (s *Server) enqueueLocked(q *queue, msg *message) bool {
 		return false
 	}
 	q.position++
+	e := entry{msg: msg, position: q.position}
+	if ttl := q.args.ttlOf(msg); ttl != noTTL {
+		e.expires = s.now() + ttl
+		q.expiring++
+	}
 	s.retainLocked(msg)
 	q.readyBytes += int64(len(msg.body))
-	q.ready.push(entry{msg: msg, position: q.position})
+	q.ready.push(e)
+	q.arriving = q.position
 	q.pumpLocked()
-	if ttl := q.args.ttlOf(msg); ttl != noTTL && q.ready.len() > 0 {
-		// Only now, since a message that lives for no time at all may still
-		// go to a consumer who waits for it.
-		if e := q.ready.back(); e.position == q.position {
-			e.expires = s.now() + ttl
-			q.expiring++
-			q.scheduleLocked()
-		}
+	q.arriving = 0
+	if e.expires != never {
+		q.scheduleLocked()
 	}
 	q.trimLocked()
 	return true
@@ -100,7 +102,8 @@ func (q *queue) trimLocked() {
 }
 
 // headLocked returns the oldest entry ready, after dropping those before it
-// that have expired.
+// that have expired. The one that arrives is not dropped: a message that lives
+// for no time at all may still go to a consumer who waits for it.
 func (q *queue) headLocked() *entry {
 	for {
 		var e *entry
@@ -112,7 +115,7 @@ func (q *queue) headLocked() *entry {
 		default:
 			return nil
 		}
-		if e.expires == never || e.expires > q.srv.now() {
+		if e.expires == never || e.position == q.arriving || e.expires > q.srv.now() {
 			return e
 		}
 		q.srv.totals.expired++
@@ -230,8 +233,6 @@ type fifo struct {
 
 func (f *fifo) len() int      { return f.size }
 func (f *fifo) front() *entry { return &f.ring[f.head] }
-
-func (f *fifo) back() *entry { return &f.ring[(f.head+f.size-1)&(len(f.ring)-1)] }
 
 func (f *fifo) push(e entry) {
 	if f.size == len(f.ring) {
