@@ -22,7 +22,8 @@ type channel struct {
 	unacked   deliveries           // guarded by Server.mu
 	tag       uint64               // of the last delivery; guarded by Server.mu
 	prefetch  int                  // for consumers to come; guarded by Server.mu
-	limit     int                  // for all deliveries of the channel, zero for none; guarded by Server.mu
+	limit     int                  // of active, zero for none; guarded by Server.mu
+	active    int                  // unacknowledged deliveries to consumers; guarded by Server.mu
 }
 
 func newChannel(c *conn, id uint16) *channel {

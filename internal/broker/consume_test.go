@@ -58,6 +58,44 @@ func TestPrefetchPerChannel(t *testing.T) {
 	})
 }
 
+// TestGetIsNotPrefetched tests that what was asked for with basic.get does not
+// count for the prefetch of the channel.
+func TestGetIsNotPrefetched(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		ch := openChannel(t, url)
+		q := tempQueue(t, ch, nil)
+		ok(t, ch.Qos(1, 0, true))
+		c := must(ch.Consume(q, "c", false, false, false, false, nil))(t)
+		publish(t, ch, q, "0")
+		d := receive(t, c)
+		ok(t, ch.Cancel("c", false))
+		publish(t, ch, q, "1")
+		publish(t, ch, q, "2")
+		get(t, ch, q)
+		ok(t, d.Ack(false))
+		c = must(ch.Consume(q, "", false, false, false, false, nil))(t)
+		wantAll(t, "bodies", bodies(t, c, 1), "2")
+	})
+}
+
+// TestRecoverMakesRoomForOtherQueues tests that deliveries that go back to a
+// queue no longer keep those of another one from the channel.
+func TestRecoverMakesRoomForOtherQueues(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		ch := openChannel(t, url)
+		q, r := tempQueue(t, ch, nil), tempQueue(t, ch, nil)
+		ok(t, ch.Qos(1, 0, true))
+		first := must(ch.Consume(q, "first", false, false, false, false, nil))(t)
+		publish(t, ch, q, "0")
+		wantAll(t, "first queue", bodies(t, first, 1), "0")
+		publish(t, ch, r, "1")
+		second := must(ch.Consume(r, "", false, false, false, false, nil))(t)
+		ok(t, ch.Cancel("first", false))
+		ok(t, ch.Recover(true))
+		wantAll(t, "second queue", bodies(t, second, 1), "1")
+	})
+}
+
 func TestRequeueRestoresOrder(t *testing.T) {
 	onBrokers(t, func(t *testing.T, url string) {
 		ch := openChannel(t, url)

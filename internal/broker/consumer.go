@@ -24,7 +24,7 @@ func (c *consumer) ready() bool {
 		if c.limit > 0 && c.active >= c.limit {
 			return false
 		}
-		if l := c.ch.limit; l > 0 && c.ch.unacked.count() >= l {
+		if l := c.ch.limit; l > 0 && c.ch.active >= l {
 			return false
 		}
 	}
@@ -72,6 +72,7 @@ func (q *queue) deliverLocked(c *consumer, e entry) {
 		return
 	}
 	c.active++
+	ch.active++
 	q.unacked++
 	ch.unacked.push(delivery{tag: ch.tag, entry: e, queue: q, consumer: c})
 }

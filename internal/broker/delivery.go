@@ -111,10 +111,16 @@ func (ch *channel) settle(tag uint64, multiple bool, what disposal) error {
 	} else {
 		s.dropLocked(taken)
 	}
+	ch.continueLocked()
+	return nil
+}
+
+// continueLocked lets all consumers of a channel with a limit go on, after it
+// has settled deliveries: those of other queues may have waited for that.
+func (ch *channel) continueLocked() {
 	if ch.limit > 0 {
 		ch.pumpLocked()
 	}
-	return nil
 }
 
 // dropLocked forgets deliveries and delivers more in their place.
@@ -145,6 +151,7 @@ func (s *Server) settleLocked(taken []delivery, do func(*delivery)) {
 		}
 		if d.consumer != nil {
 			d.consumer.active--
+			d.consumer.ch.active--
 		}
 		d.queue.unacked--
 		do(d)
@@ -183,5 +190,6 @@ func (ch *channel) recover(requeue bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requeueLocked(ch.unacked.takeAll())
+	ch.continueLocked()
 	return nil
 }
