@@ -15,6 +15,7 @@ type memory struct {
 	incoming int64         // of used, in messages that are not complete
 	blocked  chan struct{} // while the alarm is on; closed when it goes off
 	alarm    atomic.Bool   // blocked is not nil; for reading without Server.mu
+	changed  chan struct{} // capacity 1: the alarm went on or off
 }
 
 // retainLocked counts one more queue entry that holds m.
@@ -45,13 +46,37 @@ func (s *Server) countLocked(n int64) {
 	switch {
 	case m.blocked == nil && m.used > s.cfg.Memory:
 		m.blocked = make(chan struct{})
-		m.alarm.Store(true)
-		s.cfg.Logger.Warn("broker: memory limit reached, publishers are blocked", "bytes", m.used)
 	case m.blocked != nil && m.used <= s.cfg.Memory/10*9:
 		close(m.blocked)
 		m.blocked = nil
-		m.alarm.Store(false)
-		s.cfg.Logger.Info("broker: memory limit no longer reached", "bytes", m.used)
+	default:
+		return
+	}
+	m.alarm.Store(m.blocked != nil)
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+}
+
+// reportAlarms tells the Logger of the alarm until the server closes. It is a
+// goroutine of its own, since nobody waits for a Logger under Server.mu.
+func (s *Server) reportAlarms() {
+	for reported := false; ; {
+		select {
+		case <-s.memory.changed:
+		case <-s.timers.quit:
+			return
+		}
+		s.mu.Lock()
+		on, used := s.memory.blocked != nil, s.memory.used
+		s.mu.Unlock()
+		if on && !reported {
+			s.cfg.Logger.Warn("broker: memory limit reached, publishers are blocked", "bytes", used)
+		} else if !on && reported {
+			s.cfg.Logger.Info("broker: memory limit no longer reached", "bytes", used)
+		}
+		reported = on
 	}
 }
 

@@ -2,6 +2,9 @@ package broker_test
 
 import (
 	"bytes"
+	"context"
+	"io"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -205,4 +208,34 @@ func TestMemoryLimitHoldsWithinBurst(t *testing.T) {
 	if most := int64(limit + limit/10); st.Bytes > most {
 		t.Errorf("got %d bytes, want at most %d", st.Bytes, most)
 	}
+}
+
+// A slowHandler hands each record about the memory to the test and waits for
+// it to be taken.
+type slowHandler struct {
+	slog.Handler
+	records chan string
+}
+
+func (h slowHandler) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "broker: memory") {
+		h.records <- r.Message
+	}
+	return nil
+}
+
+// TestLoggerDelaysNobody tests that clients are served while the Logger is
+// told of the alarm.
+func TestLoggerDelaysNobody(t *testing.T) {
+	h := slowHandler{slog.NewTextHandler(io.Discard, nil), make(chan string)}
+	s := listen(t, &broker.Config{Memory: 1, Logger: slog.New(h)})
+	_, done := blockedPublisher(t, s)
+	ch := openChannel(t, s.URL())
+	want(t, "ready", ready(t, ch, "q"), 1)
+	want(t, "on", receive(t, h.records), "broker: memory limit reached, publishers are blocked")
+	must(ch.QueuePurge("q", false))(t)
+	want(t, "ready", ready(t, ch, "q"), 0)
+	want(t, "off", receive(t, h.records), "broker: memory limit no longer reached")
+	go s.DropConnections()
+	receiveEnd(t, done)
 }

@@ -67,8 +67,10 @@ func newServer(cfg Config) *Server {
 		exchanges: predeclared(),
 		queues:    make(map[string]*queue),
 		timers:    newSchedule(),
+		memory:    memory{changed: make(chan struct{}, 1)},
 	}
 	s.wg.Go(s.runTimers)
+	s.wg.Go(s.reportAlarms)
 	return s
 }
 
