@@ -96,18 +96,17 @@ func (ch *channel) release() {
 	ch.flushConfirms()
 	s := ch.conn.srv
 	s.mu.Lock()
-	ch.abandonLocked()
+	ch.stopLocked()
+	s.requeueLocked(ch.unacked.takeAll())
 	s.mu.Unlock()
 }
 
-// abandonLocked ends the consumers and puts back what was not acknowledged.
-func (ch *channel) abandonLocked() {
-	s := ch.conn.srv
+// stopLocked ends the consumers, and what was coming in.
+func (ch *channel) stopLocked() {
 	ch.dropIncomingLocked()
 	for _, c := range ch.consumers {
-		s.removeConsumerLocked(c)
+		ch.conn.srv.removeConsumerLocked(c)
 	}
-	s.requeueLocked(ch.unacked.takeAll())
 }
 
 // forget frees the number of a closed channel.

@@ -290,8 +290,13 @@ func (c *conn) abandon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open--
+	// All consumers end before anything goes back: what one channel has not
+	// acknowledged must not go to another of the same dying connection.
+	for _, ch := range c.channels {
+		ch.stopLocked()
+	}
 	for id, ch := range c.channels {
-		ch.abandonLocked()
+		s.requeueLocked(ch.unacked.takeAll())
 		delete(c.channels, id)
 	}
 	for _, q := range s.queues {

@@ -78,6 +78,27 @@ func TestGetIsNotPrefetched(t *testing.T) {
 	})
 }
 
+// TestClosedConnectionKeepsNothing tests that what one channel of a connection
+// has not acknowledged does not go to another of its channels when it ends.
+// RabbitMQ, where each channel ends on its own, does not promise that.
+func TestClosedConnectionKeepsNothing(t *testing.T) {
+	const n = 10
+	s := listen(t, nil)
+	ch := openChannel(t, s.URL())
+	q := must(ch.QueueDeclare("q", false, false, false, false, nil))(t).Name
+	for i := range n {
+		publish(t, ch, q, fmt.Sprint(i))
+	}
+	for range 10 { // the channels end in any order
+		conn := must(amqp.Dial(s.URL()))(t)
+		a, b := must(conn.Channel())(t), must(conn.Channel())(t)
+		bodies(t, must(a.Consume(q, "", false, false, false, false, nil))(t), n)
+		must(b.Consume(q, "", true, false, false, false, nil))(t)
+		ok(t, conn.Close())
+		want(t, "ready", ready(t, ch, q), n)
+	}
+}
+
 // TestRecoverMakesRoomForOtherQueues tests that deliveries that go back to a
 // queue no longer keep those of another one from the channel.
 func TestRecoverMakesRoomForOtherQueues(t *testing.T) {
