@@ -32,7 +32,7 @@ const (
 	frameEnd        = 0xCE // the octet after every payload
 
 	// FrameOverhead is what a frame adds to its payload. The negotiated
-	// frame-max counts it.
+	// frame-max counts it, though a Reader does not insist.
 	FrameOverhead = frameHeaderSize + 1
 
 	// MinFrameMax is the smallest frame-max that may be negotiated.
@@ -75,7 +75,7 @@ type Reader struct {
 // the first bytes came.
 const readerSize = 16 << 10
 
-// NewReader returns a Reader of frames up to frameMax bytes.
+// NewReader returns a Reader of frames with payloads up to frameMax bytes.
 func NewReader(src io.Reader, frameMax int) *Reader {
 	return &Reader{src: src, buf: make([]byte, MinFrameMax), frameMax: frameMax}
 }
@@ -125,8 +125,10 @@ func (r *Reader) header() (f Frame, size int, err error) {
 	default:
 		return f, 0, fmt.Errorf("%w %d", ErrFrameType, f.Type)
 	}
-	if size > r.frameMax-FrameOverhead {
-		return f, 0, fmt.Errorf("%w: %d bytes where %d are allowed", ErrFrameTooLarge, size, r.frameMax-FrameOverhead)
+	// Some clients take frame-max for the limit of the payload. RabbitMQ, too,
+	// lets them.
+	if size > r.frameMax {
+		return f, 0, fmt.Errorf("%w: %d bytes where %d are allowed", ErrFrameTooLarge, size, r.frameMax)
 	}
 	return f, size, nil
 }

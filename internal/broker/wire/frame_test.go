@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestReadFrame(t *testing.T) {
 	const frameMax = MinFrameMax
-	largest := bytes.Repeat([]byte{7}, frameMax-FrameOverhead)
+	largest := bytes.Repeat([]byte{7}, frameMax)
 	for _, test := range []struct {
 		name  string
 		input []byte
