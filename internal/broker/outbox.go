@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -164,22 +166,24 @@ func (o *outbox) take(spare []byte) (buf []byte, closed bool) {
 	return buf, closed
 }
 
-// writeChunk is how much must get through within one write timeout.
-const writeChunk = 64 << 10
-
+// write sends buf. The time is for some of it, not for all: a client that reads
+// slowly may go on.
 func (o *outbox) write(buf []byte) error {
 	for len(buf) > 0 {
-		n := min(len(buf), writeChunk)
 		if err := o.setDeadline(); err != nil {
 			return err
 		}
-		if _, err := o.nc.Write(buf[:n]); err != nil {
+		n, err := o.nc.Write(buf[:min(len(buf), writeChunk)])
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 		buf = buf[n:]
 	}
 	return nil
 }
+
+// writeChunk is how much is written under one deadline at most.
+const writeChunk = 64 << 10
 
 // setDeadline gives the next write its time.
 func (o *outbox) setDeadline() error {

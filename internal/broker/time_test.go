@@ -117,6 +117,28 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
+// TestSlowReaderIsNotCut tests that the time to write is not one for a large
+// message as a whole.
+func TestSlowReaderIsNotCut(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *broker.Server) {
+		const size = 200 << 10
+		r, done := servePipe(t, s)
+		r.open(131072, 0)
+		queueWith(r, "q", nil)
+		r.write(join(bytesOf(&wire.BasicPublish{RoutingKey: "q"}), headerOf(60, size, "\x00\x00"),
+			frameOf(3, 1, make([]byte, size/2)...), frameOf(3, 1, make([]byte, size/2)...),
+			bytesOf(&wire.BasicGet{Queue: "q"})))
+		for got := 0; got < size; {
+			n, err := r.nc.Read(make([]byte, 4<<10))
+			ok(t, err)
+			got += n
+			pass(20 * time.Second)
+		}
+		r.nc.Close()
+		<-done
+	})
+}
+
 // queueWith declares a queue over a raw connection.
 func queueWith(r *raw, name string, args wire.Table) {
 	r.send(1, &wire.QueueDeclare{Queue: name, Arguments: args})
