@@ -78,10 +78,16 @@ func (q *queue) deliverLocked(c *consumer, e entry) {
 }
 
 // pumpLocked delivers again to the channel's consumers after one of its limits
-// has moved.
+// has moved. Each queue is asked once, and none for a consumer that can take
+// nothing: thousands may share one queue, or wait for one limit.
 func (ch *channel) pumpLocked() {
+	s := ch.conn.srv
+	s.pumps++
 	for _, c := range ch.consumers {
-		c.queue.pumpLocked()
+		if c.queue.pump != s.pumps && c.ready() {
+			c.queue.pump = s.pumps
+			c.queue.pumpLocked()
+		}
 	}
 }
 

@@ -193,6 +193,26 @@ func TestClientThatDoesNotReadReplies(t *testing.T) {
 	checkAlive(t, s)
 }
 
+// TestManyConsumersOnOneChannel tests that acknowledging does not take a time
+// that grows with the square of the consumers, under a lock all clients need.
+func TestManyConsumersOnOneChannel(t *testing.T) {
+	const consumers, messages = 4000, 200
+	r := dialRaw(t, listen(t, nil).URL())
+	r.open(wire.MinFrameMax, 0)
+	queueWith(r, "q", nil)
+	r.send(1, &wire.BasicQos{PrefetchCount: 1, Global: true})
+	expect[*wire.Bare](r)
+	r.write(bytes.Repeat(join(bytesOf(&wire.BasicPublish{RoutingKey: "q"}), headerOf(60, 0, "\x00\x00")), messages))
+	for range consumers {
+		r.send(1, &wire.BasicConsume{Queue: "q", NoWait: true})
+	}
+	for range messages {
+		d := expect[*wire.BasicDeliver](r)
+		must(r.frame())(t) // its header
+		r.send(1, &wire.BasicAck{DeliveryTag: d.DeliveryTag})
+	}
+}
+
 func TestBodyTooLarge(t *testing.T) {
 	s := listen(t, &broker.Config{MaxBody: 1000})
 	conn := must(amqp.Dial(s.URL()))(t)

@@ -26,6 +26,7 @@ type queue struct {
 
 	consumers []*consumer
 	next      int       // index in consumers of whose turn it is
+	pump      uint64    // of Server.pumps, the last one for this queue
 	exclusive *consumer // who alone may consume
 	bindings  map[binding]struct{}
 

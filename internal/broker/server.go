@@ -35,6 +35,7 @@ type Server struct {
 	queues    map[string]*queue
 	bindings  int
 	consumers int
+	pumps     uint64 // calls of channel.pumpLocked
 	totals    totals
 }
 
