@@ -2,6 +2,7 @@ package broker
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"strings"
 
@@ -211,7 +212,17 @@ func (ch *channel) bindingLocked(queue, exchange, key string, args wire.Table) (
 	if q == nil {
 		return binding{}, raise(notFound, "no %s", queueName(name))
 	}
-	return binding{x, q, key, string(wire.AppendTable(nil, args))}, nil
+	return binding{x, q, key, digest(wire.AppendTable(nil, args))}, nil
+}
+
+// digest returns what tells the arguments of bindings apart: themselves, or a
+// hash that keeps a client from storing as much as it likes in them.
+func digest(arguments []byte) string {
+	if len(arguments) < sha256.Size {
+		return string(arguments)
+	}
+	sum := sha256.Sum256(arguments)
+	return string(sum[:])
 }
 
 func (ch *channel) deleteQueueLocked(m *wire.QueueDelete) error {

@@ -98,6 +98,27 @@ func TestDirect(t *testing.T) {
 	})
 }
 
+// TestBindingArguments tests that bindings with different arguments are
+// different, however long the arguments are.
+func TestBindingArguments(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		ch := openChannel(t, url)
+		q := tempQueue(t, ch, nil)
+		x := unique()
+		ok(t, ch.ExchangeDeclare(x, "fanout", false, true, false, false, nil))
+		long := strings.Repeat("x", 10000)
+		one, two := amqp.Table{"a": long + "1"}, amqp.Table{"a": long + "2"}
+		ok(t, ch.QueueBind(q, "", x, false, one))
+		ok(t, ch.QueueBind(q, "", x, false, two))
+		ok(t, ch.QueueUnbind(q, "", x, one))
+		ok(t, ch.Publish(x, "", false, false, amqp.Publishing{}))
+		want(t, "with one binding left", ready(t, ch, q), 1)
+		ok(t, ch.QueueUnbind(q, "", x, two))
+		err := ch.ExchangeDeclarePassive(x, "fanout", false, true, false, false, nil)
+		want(t, "outcome", fmt.Sprint(err), fmt.Sprintf("Exception (404) Reason: \"NOT_FOUND - no exchange '%s' in vhost '/'\"", x))
+	})
+}
+
 func TestAutoDeleteExchangeGoesWithLastBinding(t *testing.T) {
 	onBrokers(t, func(t *testing.T, url string) {
 		ch, other := pair(t, url)

@@ -28,9 +28,10 @@ type exchange struct {
 // A binding is what queue.bind makes. Two with different arguments are
 // different bindings, even if these types of exchange do not read them.
 type binding struct {
-	exchange       *exchange
-	queue          *queue
-	key, arguments string
+	exchange  *exchange
+	queue     *queue
+	key       string
+	arguments string // their digest
 }
 
 // exists reports whether the binding was made.
