@@ -29,6 +29,8 @@ func (d *deliveries) push(v delivery) {
 			d.space = make([]delivery, 0, max(16, 2*cap(d.space)))
 		}
 		d.list = append(d.space[:0], d.list...)
+		// What has moved must not stay behind: it holds on to messages.
+		clear(d.space[len(d.list):cap(d.space)])
 	}
 	d.list = append(d.list, v)
 }
@@ -71,6 +73,10 @@ func (d *deliveries) takeFront(n int) []delivery {
 		d.holes--
 	}
 	d.list = d.list[n:]
+	if wasteful(len(d.list), cap(d.space)) {
+		d.space = make([]delivery, 0, cap(d.space)/2)
+		d.list = append(d.space, d.list...)
+	}
 	return taken
 }
 

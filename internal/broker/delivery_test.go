@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"container/heap"
 	"slices"
 	"testing"
 )
@@ -98,7 +99,54 @@ func TestFifo(t *testing.T) {
 		}
 		next++
 	}
-	if next != 5000 || f.ring != nil {
-		t.Errorf("got %d entries and a ring of %d at the end, want 5000 and none", next, len(f.ring))
+	if next != 5000 || len(f.ring) > 1024 {
+		t.Errorf("got %d entries and a ring of %d at the end, want 5000 and at most 1024", next, len(f.ring))
+	}
+}
+
+// TestDeliveriesForget tests that a delivery leaves no copy of itself behind.
+func TestDeliveriesForget(t *testing.T) {
+	var d deliveries
+	q, msg := new(queue), new(message)
+	for tag := uint64(1); tag <= 1000; tag++ {
+		d.push(delivery{tag: tag, queue: q, entry: entry{msg: msg}})
+		if tag > 8 {
+			clear(d.take(tag-8, false)) // as settleLocked does
+		}
+		held := 0
+		for _, v := range d.space[:cap(d.space)] {
+			if v.entry.msg != nil {
+				held++
+			}
+		}
+		if held > d.count() {
+			t.Fatalf("%d messages are held by %d deliveries", held, d.count())
+		}
+	}
+}
+
+// TestSpaceIsGivenBack tests that what grew large shrinks with its contents.
+func TestSpaceIsGivenBack(t *testing.T) {
+	const n, left = 100000, 10
+	var d deliveries
+	var f fifo
+	var h returnedHeap
+	q := new(queue)
+	for i := range uint64(n) {
+		d.push(delivery{tag: i + 1, queue: q})
+		f.push(entry{position: i})
+		heap.Push(&h, entry{position: i})
+	}
+	for i := range uint64(n - left) {
+		d.take(i+1, false)
+		if a, b := f.pop().position, heap.Pop(&h).(entry).position; a != i || b != i {
+			t.Fatalf("got %d and %d, want %d", a, b, i)
+		}
+	}
+	if cap(d.space) > 2048 || len(f.ring) > 2048 || cap(h) > 2048 {
+		t.Errorf("got space for %d deliveries, %d and %d entries, want little more than for %d", cap(d.space), len(f.ring), cap(h), left)
+	}
+	if got := tagsOf(d.list); len(got) != left || got[0] != n-left+1 {
+		t.Errorf("got deliveries %v, want the last %d", got, left)
 	}
 }

@@ -222,11 +222,18 @@ func (h *returnedHeap) Pop() any {
 	e := (*h)[last]
 	(*h)[last] = entry{}
 	*h = (*h)[:last]
+	if wasteful(last, cap(*h)) {
+		*h = append(make(returnedHeap, 0, 2*last), *h...)
+	}
 	return e
 }
 
-// A fifo is a queue of entries in a ring that doubles when it is full, and is
-// given up when it is empty and large.
+// wasteful reports whether space that was made for more entries is worth
+// giving back: it is not counted as memory.
+func wasteful(used, space int) bool { return space > 1024 && used < space/4 }
+
+// A fifo is a queue of entries in a ring that doubles when it is full, and
+// halves when it is large and mostly empty.
 type fifo struct {
 	ring       []entry // its length is a power of two
 	head, size int
@@ -237,10 +244,7 @@ func (f *fifo) front() *entry { return &f.ring[f.head] }
 
 func (f *fifo) push(e entry) {
 	if f.size == len(f.ring) {
-		ring := make([]entry, max(2*f.size, 16))
-		n := copy(ring, f.ring[f.head:])
-		copy(ring[n:], f.ring[:f.head])
-		f.ring, f.head = ring, 0
+		f.resize(max(2*f.size, 16))
 	}
 	f.ring[(f.head+f.size)&(len(f.ring)-1)] = e
 	f.size++
@@ -250,8 +254,17 @@ func (f *fifo) pop() entry {
 	e := f.ring[f.head]
 	f.ring[f.head] = entry{}
 	f.head = (f.head + 1) & (len(f.ring) - 1)
-	if f.size--; f.size == 0 && len(f.ring) > 1024 {
-		*f = fifo{}
+	if f.size--; wasteful(f.size, len(f.ring)) {
+		f.resize(len(f.ring) / 2)
 	}
 	return e
+}
+
+// resize moves the entries to the front of a ring of n.
+func (f *fifo) resize(n int) {
+	ring := make([]entry, n)
+	end := min(f.head+f.size, len(f.ring))
+	copied := copy(ring, f.ring[f.head:end])
+	copy(ring[copied:], f.ring[:f.size-copied])
+	f.ring, f.head = ring, 0
 }
