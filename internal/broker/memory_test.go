@@ -163,6 +163,22 @@ func TestIncompleteMessagesCount(t *testing.T) {
 	}
 }
 
+// TestPropertiesWithoutBodyCount tests that large properties count while their
+// body comes in.
+func TestPropertiesWithoutBodyCount(t *testing.T) {
+	const size = 100000
+	s := listen(t, nil)
+	r := dialRaw(t, s.URL())
+	r.open(131072, 0)
+	properties := "\x20\x00\x00\x01\x86\x9a\x01hS\x00\x01\x86\x93" + strings.Repeat("x", size-13)
+	r.write(join(announce(), headerOf(60, 1, properties)))
+	await(t, func() bool { return s.Stats().Bytes >= size })
+	r.write(frameOf(wire.FrameBody, 1, 'x'))
+	await(t, func() bool { return s.Stats().Bytes == 0 })
+	r.send(1, &wire.BasicQos{})
+	want(t, "outcome", r.outcome(), "ok")
+}
+
 // TestIncompleteMessagesAreRefused tests that a client gets no further than to
 // half of the memory with messages it does not complete, and that this closes
 // none of its other channels.

@@ -23,10 +23,10 @@ type incoming struct {
 	stage                int
 	exchange, routingKey string // kept from one message to the next, see intern
 	mandatory            bool
-	properties           []byte // reused
+	properties           []byte // reused unless large
 	body                 []byte
 	bodySize             int
-	held                 int64 // bytes in pieces, as counted by hold
+	held                 int64 // bytes of it that hold has counted
 	pieces               bool  // body was copied from several frames, else it is in the frame
 }
 
@@ -91,8 +91,15 @@ func (ch *channel) handleHeader(payload []byte) error {
 	if h.BodySize == 0 {
 		return ch.finish()
 	}
+	if cap(ch.properties) > smallProperties {
+		return ch.hold()
+	}
 	return nil
 }
+
+// smallProperties is the size up to which properties are not worth counting
+// while their body comes in, nor giving back after.
+const smallProperties = 1 << 10
 
 // handleBody takes a piece of the body.
 func (ch *channel) handleBody(piece []byte) error {
@@ -124,6 +131,9 @@ func (ch *channel) hold() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := int64(cap(ch.body)) - ch.held
+	if cap(ch.properties) > smallProperties {
+		n += int64(cap(ch.properties))
+	}
 	if s.memory.incoming+n > s.cfg.Memory/2 {
 		ch.stage = expectMethod
 		return &exception{code: preconditionFailed, method: wire.BasicPublishID,
@@ -139,7 +149,7 @@ func (ch *channel) hold() error {
 // dropIncomingLocked gives back what hold has counted.
 func (ch *channel) dropIncomingLocked() {
 	s := ch.conn.srv
-	ch.body = nil
+	ch.body, ch.properties = nil, nil
 	s.memory.incoming -= ch.held
 	s.countLocked(-ch.held)
 	ch.held = 0
@@ -150,6 +160,9 @@ func (ch *channel) finish() error {
 	ch.stage = expectMethod
 	msg, err := ch.newMessage()
 	ch.body = nil
+	if cap(ch.properties) > smallProperties {
+		ch.properties = nil
+	}
 	if s := ch.conn.srv; ch.held > 0 {
 		s.mu.Lock()
 		ch.dropIncomingLocked()
