@@ -24,11 +24,17 @@ func (c *conn) shutdown() {
 		c.cut()
 		return
 	}
+	c.sendClose(&wire.ConnectionClose{
+		Code: connectionForced, Text: "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'",
+	})
+}
+
+// sendClose begins the end of the connection, unless that has begun: an
+// exception and an order to leave may cross.
+func (c *conn) sendClose(m *wire.ConnectionClose) {
 	c.quitOnce.Do(func() {
 		c.stopping.Store(true)
-		c.out.send(0, &wire.ConnectionClose{
-			Code: connectionForced, Text: "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'",
-		})
+		c.out.send(0, m)
 		c.setDeadline(time.Now().Add(closeTimeout))
 		close(c.quit)
 	})
@@ -53,9 +59,7 @@ func (c *conn) sayGoodbye(err error) error {
 		}
 		return err
 	}
-	c.stopping.Store(true)
-	c.setDeadline(time.Now().Add(closeTimeout))
-	c.out.send(0, &wire.ConnectionClose{
+	c.sendClose(&wire.ConnectionClose{
 		Code: e.code, Text: e.replyText(), Class: e.method.Class(), Method: e.method.Method(),
 	})
 	if !c.opened {

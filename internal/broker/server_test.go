@@ -7,6 +7,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/broker"
+	"github.com/slogcast/slogcast/internal/broker/wire"
 )
 
 func TestListenErrors(t *testing.T) {
@@ -103,6 +104,20 @@ func TestCloseConnections(t *testing.T) {
 		t.Errorf("%d connections left", n)
 	}
 	ok(t, must(amqp.Dial(s.URL()))(t).Close())
+}
+
+// TestCloseIsSentOnce tests that a client that is told of an exception is not
+// told to leave as well.
+func TestCloseIsSentOnce(t *testing.T) {
+	s := listen(t, nil)
+	r := dialRaw(t, s.URL())
+	r.open(wire.MinFrameMax, 0)
+	r.send(1, &wire.ChannelOpen{})
+	want(t, "code", expect[*wire.ConnectionClose](r).Code, 504)
+	s.CloseConnections() // waits for a close-ok that does not come
+	if f, err := r.frame(); err == nil {
+		t.Errorf("got another frame: %v", f)
+	}
 }
 
 func TestDropConnections(t *testing.T) {
