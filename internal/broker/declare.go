@@ -16,6 +16,7 @@ func (ch *channel) handleQueue(m wire.Method) error {
 	defer s.mu.Unlock()
 	switch m := m.(type) {
 	case *wire.QueueDeclare:
+		m.Queue = oneLine(m.Queue)
 		return ch.declareQueueLocked(m)
 	case *wire.QueueBind:
 		return ch.bindLocked(m)
@@ -36,6 +37,12 @@ func (ch *channel) handleQueue(m wire.Method) error {
 		return ch.deleteQueueLocked(m)
 	}
 	return raise(commandInvalid, "unimplemented method")
+}
+
+// oneLine removes line ends, as RabbitMQ does from the names of what is
+// declared, bound or deleted, and not elsewhere.
+func oneLine(name string) string {
+	return strings.NewReplacer("\r", "", "\n", "").Replace(name)
 }
 
 // expand returns the name a client means: an empty one is the queue that was
@@ -194,6 +201,7 @@ func (ch *channel) unbindLocked(m *wire.QueueUnbind) error {
 // bindingLocked returns the binding a client names. An empty routing key with
 // an empty queue name means the name of the queue.
 func (ch *channel) bindingLocked(queue, exchange, key string, args wire.Table) (binding, error) {
+	queue, exchange = oneLine(queue), oneLine(exchange)
 	name, err := ch.expand(queue)
 	if err != nil {
 		return binding{}, err
@@ -226,7 +234,7 @@ func digest(arguments []byte) string {
 }
 
 func (ch *channel) deleteQueueLocked(m *wire.QueueDelete) error {
-	name, err := ch.expand(m.Queue)
+	name, err := ch.expand(oneLine(m.Queue))
 	if err != nil {
 		return err
 	}

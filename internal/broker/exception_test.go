@@ -263,6 +263,27 @@ func isSeries(conn *amqp.Connection, series string) bool {
 	return conn.Properties["product"] == "RabbitMQ" && strings.HasPrefix(version, series)
 }
 
+// TestNamesAreOneLine tests that line ends are removed from names.
+func TestNamesAreOneLine(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		ch := openChannel(t, url)
+		name := unique()
+		split := name + "\r\n"
+		q := must(ch.QueueDeclare(split, false, false, true, false, nil))(t)
+		want(t, "queue", q.Name, name)
+		ok(t, ch.ExchangeDeclare(split, "fanout", false, true, false, false, nil))
+		ok(t, ch.QueueBind(split, "", split, false, nil))
+		ok(t, ch.Publish(name, "", false, false, amqp.Publishing{}))
+		want(t, "ready", ready(t, ch, name), 1)
+		ok(t, ch.QueueUnbind(split, "", split, nil))
+		must(ch.QueueDelete(split, false, false, false))(t)
+		_, err := ch.QueueDeclarePassive(name, false, false, true, false, nil)
+		if e, is := err.(*amqp.Error); !is || e.Code != amqp.NotFound {
+			t.Errorf("got %v, want 404", err)
+		}
+	})
+}
+
 // codeOf cuts the text off an outcome.
 func codeOf(outcome string) string {
 	before, _, _ := strings.Cut(outcome, " - ")

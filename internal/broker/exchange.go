@@ -138,6 +138,7 @@ func (ch *channel) handleExchange(m wire.Method) error {
 	defer s.mu.Unlock()
 	switch m := m.(type) {
 	case *wire.ExchangeDeclare:
+		m.Exchange = oneLine(m.Exchange)
 		if err := s.declareExchangeLocked(m); err != nil {
 			return err
 		}
@@ -146,6 +147,7 @@ func (ch *channel) handleExchange(m wire.Method) error {
 		}
 		return nil
 	case *wire.ExchangeDelete:
+		m.Exchange = oneLine(m.Exchange)
 		if err := s.deleteExchangeLocked(m); err != nil {
 			return err
 		}
