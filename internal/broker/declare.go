@@ -214,7 +214,7 @@ func (ch *channel) bindingLocked(queue, exchange, key string, args wire.Table) (
 	}
 	x := ch.conn.srv.exchanges[exchange]
 	if x == nil {
-		return binding{}, raise(notFound, "no %s", exchangeName(exchange))
+		return binding{}, errNoExchange(exchange)
 	}
 	q := ch.conn.srv.queues[name]
 	if q == nil {

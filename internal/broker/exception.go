@@ -19,7 +19,6 @@ const (
 	commandInvalid     = 503
 	channelError       = 504
 	unexpectedFrame    = 505
-	resourceError      = 506
 	notAllowed         = 530
 	notImplemented     = 540
 )
@@ -87,8 +86,6 @@ func codeName(code uint16) string {
 		return "CHANNEL_ERROR"
 	case unexpectedFrame:
 		return "UNEXPECTED_FRAME"
-	case resourceError:
-		return "RESOURCE_ERROR"
 	case notAllowed:
 		return "NOT_ALLOWED"
 	case notImplemented:

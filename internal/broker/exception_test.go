@@ -307,6 +307,22 @@ func TestRefused(t *testing.T) {
 		want string
 	}{
 		{"unknown exchange", exchangeOf("bogus", nil), "connection 503 COMMAND_INVALID - unknown exchange type 'bogus'"},
+		{"declare amq.topic", func(ch *amqp.Channel) error {
+			return ch.ExchangeDeclare("amq.topic", "topic", true, false, false, false, nil)
+		}, "connection 540 NOT_IMPLEMENTED - exchange 'amq.topic' in vhost '/': this broker has direct and fanout"},
+		{"bind to amq.topic", func(ch *amqp.Channel) error {
+			q, err := ch.QueueDeclare("", false, false, true, false, nil)
+			if err != nil {
+				return err
+			}
+			return ch.QueueBind(q.Name, "", "amq.topic", false, nil)
+		}, "connection 540 NOT_IMPLEMENTED - exchange 'amq.topic' in vhost '/': this broker has direct and fanout"},
+		{"publish to amq.headers", func(ch *amqp.Channel) error {
+			if err := ch.Publish("amq.headers", "", false, false, amqp.Publishing{}); err != nil {
+				return err
+			}
+			return sync(ch)
+		}, "connection 540 NOT_IMPLEMENTED - exchange 'amq.headers' in vhost '/': this broker has direct and fanout"},
 		{"topic exchange", exchangeOf("topic", nil), "connection 540 NOT_IMPLEMENTED - exchange type 'topic': this broker has direct and fanout"},
 		{"headers exchange", exchangeOf("headers", nil), "connection 540 NOT_IMPLEMENTED - exchange type 'headers': this broker has direct and fanout"},
 		{"alternate exchange", exchangeOf("fanout", amqp.Table{"alternate-exchange": "y"}), "connection 540 NOT_IMPLEMENTED - alternate-exchange"},

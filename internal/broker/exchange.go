@@ -15,7 +15,7 @@ const (
 )
 
 // An exchange routes messages to queues. All fields are guarded by Server.mu;
-// those above the blank line never change.
+// those above the blank line never change, but for autoDelete when it is deleted.
 type exchange struct {
 	name                          string
 	kind                          string
@@ -89,7 +89,7 @@ func (s *Server) addBindingLocked(b binding) error {
 		return nil
 	}
 	if s.bindings >= s.cfg.MaxBindings {
-		return raise(resourceError, "binding limit (%d) is reached", s.cfg.MaxBindings)
+		return raise(preconditionFailed, "cannot bind %s: binding limit (%d) is reached", b.queue, s.cfg.MaxBindings)
 	}
 	s.bindings++
 	x.bindings[b] = struct{}{}
@@ -166,6 +166,9 @@ func (s *Server) declareExchangeLocked(m *wire.ExchangeDeclare) error {
 		return raise(accessRefused, "operation not permitted on the default exchange")
 	}
 	x := s.exchanges[m.Exchange]
+	if slices.Contains(unsupportedExchanges, m.Exchange) {
+		return errUnsupported(m.Exchange)
+	}
 	if m.Passive {
 		if x == nil {
 			return raise(notFound, "no %s", exchangeName(m.Exchange))
@@ -194,6 +197,21 @@ func (s *Server) declareExchangeLocked(m *wire.ExchangeDeclare) error {
 	x.durable, x.autoDelete, x.internal = m.Durable, m.AutoDelete, m.Internal
 	s.exchanges[x.name] = x
 	return nil
+}
+
+// unsupportedExchanges are those every RabbitMQ has and this broker has not.
+var unsupportedExchanges = []string{"amq.topic", "amq.headers", "amq.match"}
+
+func errUnsupported(exchange string) error {
+	return raise(notImplemented, "%s: this broker has direct and fanout", exchangeName(exchange))
+}
+
+// errNoExchange is the exception for the use of an exchange that is not there.
+func errNoExchange(name string) error {
+	if slices.Contains(unsupportedExchanges, name) {
+		return errUnsupported(name)
+	}
+	return raise(notFound, "no %s", exchangeName(name))
 }
 
 // checkExchangeType tells types no broker has from those RabbitMQ has.

@@ -253,7 +253,7 @@ func (s *Server) publishLocked(msg *message) (routed, rejected bool, err error) 
 	x := s.exchanges[msg.exchange]
 	switch {
 	case x == nil:
-		return false, false, raise(notFound, "no exchange '%s' in vhost '/'", msg.exchange)
+		return false, false, errNoExchange(msg.exchange)
 	case x.internal:
 		return false, false, raise(accessRefused, "cannot publish to internal exchange '%s' in vhost '/'", msg.exchange)
 	}

@@ -206,7 +206,7 @@ func TestDeclareLimits(t *testing.T) {
 			return ch.ExchangeDeclare("y", "fanout", false, false, false, false, nil)
 		}, "channel 406 PRECONDITION_FAILED - cannot declare exchange 'y' in vhost '/': exchange limit of 4 is reached"},
 		{"bindings", func(ch *amqp.Channel) error { return ch.QueueBind("q", "b", "x", false, nil) },
-			"connection 506 RESOURCE_ERROR - binding limit (1) is reached"},
+			"channel 406 PRECONDITION_FAILED - cannot bind queue 'q' in vhost '/': binding limit (1) is reached"},
 		{"consumers", func(ch *amqp.Channel) error {
 			_, err := ch.Consume("q", "", false, false, false, false, nil)
 			return err
