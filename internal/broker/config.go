@@ -44,7 +44,7 @@ type Config struct {
 	// connections declare. The defaults are 4096, 1024, 65536 and 4096.
 	MaxQueues, MaxExchanges, MaxBindings, MaxConsumers int
 
-	// FrameMax is the largest frame offered to clients, at least 4096.
+	// FrameMax is the largest frame offered to clients, 4096 to 16 MiB.
 	// The default is 131072.
 	FrameMax int
 
@@ -106,6 +106,9 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// maxFrameMax bounds what a connection may buffer of one frame.
+const maxFrameMax = 16 << 20
+
 // guest is the user that may not come from another machine.
 const guest = "guest"
 
@@ -114,12 +117,12 @@ func (c *Config) validate() error {
 	switch {
 	case c.User == "" || c.Password == "":
 		return errors.New("broker: a user and a password are needed, or neither")
-	case c.FrameMax < wire.MinFrameMax:
-		return fmt.Errorf("broker: FrameMax is %d, the least is %d", c.FrameMax, wire.MinFrameMax)
+	case c.FrameMax < wire.MinFrameMax || c.FrameMax > maxFrameMax:
+		return fmt.Errorf("broker: FrameMax is %d, it must be %d to %d", c.FrameMax, wire.MinFrameMax, maxFrameMax)
 	case c.MaxChannels < 1 || c.MaxChannels > 65535:
 		return fmt.Errorf("broker: MaxChannels is %d, it must be 1 to 65535", c.MaxChannels)
-	case c.Heartbeat > 65535*time.Second || c.Heartbeat > 0 && c.Heartbeat < time.Second:
-		return fmt.Errorf("broker: Heartbeat is %v, it must be 1 s to 65535 s", c.Heartbeat)
+	case c.Heartbeat > 65535*time.Second || c.Heartbeat > 0 && c.Heartbeat%time.Second != 0:
+		return fmt.Errorf("broker: Heartbeat is %v, it must be 1 s to 65535 s, in whole seconds", c.Heartbeat)
 	case c.Memory < 0 || c.MaxBody < 0 || c.OutboxLimit < 0:
 		return errors.New("broker: a limit in bytes is negative")
 	case c.MaxConnections < 0 || c.MaxQueues < 0 || c.MaxExchanges < 0 || c.MaxBindings < 0 || c.MaxConsumers < 0:

@@ -28,6 +28,7 @@ type conn struct {
 	canRefuse bool          // the client understands connection.close at login
 
 	opened      bool                // the handshake is over; written under srv.mu
+	evicted     bool                // cut to make room for another handshake; guarded by srv.mu
 	abandoned   bool                // abandon was called
 	channelMax  int                 // immutable once open
 	channels    map[uint16]*channel // written under srv.mu

@@ -161,12 +161,13 @@ func (s *Server) add(c *conn) bool {
 func (s *Server) dropOldestGreetingLocked() {
 	var oldest *conn
 	for c := range s.conns {
-		if !c.opened && (oldest == nil || c.since.Before(oldest.since)) {
+		if !c.opened && !c.evicted && (oldest == nil || c.since.Before(oldest.since)) {
 			oldest = c
 		}
 	}
 	if oldest != nil {
-		oldest.nc.Close()
+		oldest.evicted = true
+		oldest.cut()
 	}
 }
 

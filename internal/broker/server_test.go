@@ -3,6 +3,7 @@ package broker_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -24,9 +25,11 @@ func TestListenErrors(t *testing.T) {
 		{"host name, default login", broker.Config{Addr: "example.org:0"}, "set a user other than guest, and a password"},
 		{"user alone", broker.Config{User: "u"}, "a user and a password are needed"},
 		{"password alone", broker.Config{Password: "p"}, "a user and a password are needed"},
-		{"small frames", broker.Config{FrameMax: 100}, "the least is 4096"},
+		{"small frames", broker.Config{FrameMax: 100}, "must be 4096 to 16777216"},
+		{"large frames", broker.Config{FrameMax: 1 << 30}, "must be 4096 to 16777216"},
 		{"many channels", broker.Config{MaxChannels: 70000}, "must be 1 to 65535"},
 		{"fast heartbeat", broker.Config{Heartbeat: 1}, "must be 1 s to 65535 s"},
+		{"half a second", broker.Config{Heartbeat: 1500 * time.Millisecond}, "in whole seconds"},
 		{"negative memory", broker.Config{Memory: -1}, "negative"},
 		{"negative queues", broker.Config{MaxQueues: -1}, "negative"},
 	} {
