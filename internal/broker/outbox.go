@@ -142,7 +142,9 @@ func (o *outbox) run(heartbeat time.Duration) {
 		case <-o.wake:
 		case <-beat.C:
 			o.mu.Lock()
-			o.pending = wire.AppendHeartbeat(o.pending)
+			if !o.closed { // close-ok is the last frame
+				o.pending = wire.AppendHeartbeat(o.pending)
+			}
 			o.mu.Unlock()
 		}
 	}
