@@ -34,10 +34,10 @@ func TestPrefetchPerConsumer(t *testing.T) {
 		b := must(ch.Consume(q, "", false, false, false, false, nil))(t)
 		wantAll(t, "first consumer", bodies(t, a, 2), "0", "1")
 		wantAll(t, "second consumer", bodies(t, b, 3), "2", "3", "4")
-		want(t, "left", must(ch.QueueInspect(q))(t).Messages, 5)
+		want(t, "left", inspect(t, ch, q).Messages, 5)
 		ok(t, ch.Ack(2, true))
 		wantAll(t, "first consumer after its ack", bodies(t, a, 2), "5", "6")
-		want(t, "left", must(ch.QueueInspect(q))(t).Messages, 3)
+		want(t, "left", inspect(t, ch, q).Messages, 3)
 	})
 }
 
@@ -112,7 +112,7 @@ func TestRecoverMakesRoomForOtherQueues(t *testing.T) {
 		publish(t, ch, r, "1")
 		second := must(ch.Consume(r, "", false, false, false, false, nil))(t)
 		ok(t, ch.Cancel("first", false))
-		ok(t, ch.Recover(true))
+		ok(t, recoverAll(ch, true))
 		wantAll(t, "second queue", bodies(t, second, 1), "1")
 	})
 }
@@ -177,7 +177,7 @@ func TestRecoverGivesBack(t *testing.T) {
 		q := tempQueue(t, ch, nil)
 		publish(t, ch, q, "a")
 		get(t, ch, q)
-		ok(t, ch.Recover(true))
+		ok(t, recoverAll(ch, true))
 		want(t, "redelivered", get(t, ch, q).Redelivered, true)
 	})
 }
@@ -251,7 +251,7 @@ func TestAutoDeleteQueueGoesWithLastConsumer(t *testing.T) {
 		must(ch.Consume(q, "a", true, false, false, false, nil))(t)
 		must(ch.Consume(q, "b", true, false, false, false, nil))(t)
 		ok(t, ch.Cancel("a", false))
-		want(t, "consumers", must(ch.QueueInspect(q))(t).Consumers, 1)
+		want(t, "consumers", inspect(t, ch, q).Consumers, 1)
 		ok(t, ch.Cancel("b", false))
 		_, err := ch.QueueDeclarePassive(q, false, true, true, false, nil)
 		if e, is := err.(*amqp.Error); !is || e.Code != amqp.NotFound {

@@ -46,7 +46,7 @@ func wantAll[T comparable](t testing.TB, what string, got []T, want ...T) {
 func ready(t testing.TB, ch *amqp.Channel, queue string) int {
 	t.Helper()
 	ok(t, sync(ch))
-	return must(ch.QueueInspect(queue))(t).Messages
+	return inspect(t, ch, queue).Messages
 }
 
 // get takes a message off a queue, which must have one.

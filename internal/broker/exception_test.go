@@ -219,8 +219,8 @@ func exceptionCases(q, x string) []exceptionCase {
 			}
 			return errors.Join(d.Ack(true), d.Ack(true))
 		}), "channel 406 PRECONDITION_FAILED - unknown delivery tag 1"},
-		{"recover with requeue", func(ch *amqp.Channel) error { return ch.Recover(true) }, "ok"},
-		{"recover without requeue", func(ch *amqp.Channel) error { return ch.Recover(false) }, "connection 540 NOT_IMPLEMENTED - requeue=false"},
+		{"recover with requeue", func(ch *amqp.Channel) error { return recoverAll(ch, true) }, "ok"},
+		{"recover without requeue", func(ch *amqp.Channel) error { return recoverAll(ch, false) }, "connection 540 NOT_IMPLEMENTED - requeue=false"},
 		{"flow on", func(ch *amqp.Channel) error { return ch.Flow(true) }, "ok"},
 		{"flow off", func(ch *amqp.Channel) error { return ch.Flow(false) }, "connection 540 NOT_IMPLEMENTED - active=false"},
 		{"confirm twice", both(func(ch *amqp.Channel) error { return ch.Confirm(false) }, func(ch *amqp.Channel) error { return ch.Confirm(false) }), "ok"},

@@ -94,3 +94,15 @@ func tempQueue(t testing.TB, ch *amqp.Channel, args amqp.Table) string {
 	t.Helper()
 	return must(ch.QueueDeclare("", false, false, true, false, args))(t).Name
 }
+
+// inspect returns what the broker says of a queue.
+func inspect(t testing.TB, ch *amqp.Channel, queue string) amqp.Queue {
+	t.Helper()
+	return must(ch.QueueDeclarePassive(queue, false, false, false, false, nil))(t)
+}
+
+// recoverAll asks for everything unacknowledged again, or, without requeue, for
+// what no broker gives.
+func recoverAll(ch *amqp.Channel, requeue bool) error {
+	return ch.Recover(requeue) //lint:ignore SA1019 clients still have it
+}
