@@ -152,6 +152,15 @@ func startEmbedded() (*Broker, error) {
 	return &Broker{Name: "embedded", URL: s.DialURL() + "/", stop: func() { s.Close() }}, nil
 }
 
+// startNode starts a private node, for all tests of this process.
+func startNode() (*Broker, error) {
+	n, err := newNode()
+	if err != nil {
+		return nil, err
+	}
+	return n.Broker, nil
+}
+
 // given takes the broker at a URL.
 func given(rawURL string) (*Broker, error) {
 	b := &Broker{URL: rawURL, stop: func() {}}

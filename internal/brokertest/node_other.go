@@ -2,8 +2,22 @@
 
 package brokertest
 
-import "errors"
+import (
+	"errors"
+	"os/exec"
+)
 
-func startNode() (*Broker, error) {
+func newNode() (*Node, error) {
 	return nil, errors.New("a private node of rabbitmq-server can't be started on this system; use LOGTAIL_TEST_BROKER=amqp://...")
 }
+
+func ownGroup(*exec.Cmd) {}
+
+// Kill is never called: there is no node.
+func (n *Node) Kill() {}
+
+// Stop is never called: there is no node.
+func (n *Node) Stop() {}
+
+// Continue is never called: there is no node.
+func (n *Node) Continue() {}

@@ -3,17 +3,13 @@
 package brokertest
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
-	"time"
 )
 
 // serverDirs is where packages keep the scripts that do not change user, as
@@ -33,9 +29,9 @@ func findServer() (dir string, err error) {
 	return filepath.Dir(path), nil
 }
 
-// startNode starts a private node of the installed rabbitmq-server, with its
-// own name, ports, data and Erlang port mapper, on loopback.
-func startNode() (*Broker, error) {
+// newNode starts a private node of the installed rabbitmq-server, with its own
+// name, ports, data and Erlang port mapper, on loopback.
+func newNode() (*Node, error) {
 	dir, err := findServer()
 	if err != nil {
 		return nil, err
@@ -48,7 +44,8 @@ func startNode() (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(),
+	n := &Node{dir: dir, home: home, epmdPort: ports[2]}
+	n.env = append(os.Environ(),
 		"HOME="+home,
 		"RABBITMQ_NODENAME=slogcast@localhost",
 		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
@@ -61,51 +58,41 @@ func startNode() (*Broker, error) {
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(home, "enabled_plugins"),
 		"RABBITMQ_CONFIG_FILE="+filepath.Join(home, "rabbitmq"),
 	)
-	var output bytes.Buffer
-	server := exec.Command(filepath.Join(dir, "rabbitmq-server"))
-	server.Env, server.Dir = env, home
-	server.Stdout, server.Stderr = &output, &output
-	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := server.Start(); err != nil {
-		return nil, fmt.Errorf("start rabbitmq-server: %w", err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = server.Wait() // it is killed
-	}()
-	stop := func() {
-		// The whole group: the script has started the virtual machine.
-		_ = syscall.Kill(-server.Process.Pid, syscall.SIGKILL)
-		<-ended
-		epmd := exec.Command("epmd", "-port", ports[2], "-kill")
-		epmd.Env = append(env, "ERL_EPMD_RELAXED_COMMAND_CHECK=true")
-		_ = epmd.Run()
+	n.Broker = &Broker{URL: "amqp://guest:guest@127.0.0.1:" + ports[0] + "/", Ctl: n.ctl, stop: n.remove}
+	if err := n.launch(); err != nil {
 		os.RemoveAll(home)
+		return nil, err
 	}
-	b := &Broker{URL: "amqp://guest:guest@127.0.0.1:" + ports[0] + "/", stop: stop}
-	b.Ctl = func(args ...string) (string, error) {
-		ctl := exec.Command(filepath.Join(dir, "rabbitmqctl"), args...)
-		ctl.Env = env
-		out, err := ctl.CombinedOutput()
-		return string(out), err
+	if err := n.await(); err != nil {
+		n.stop()
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	err = waitFor(ctx, func() error {
-		select {
-		case <-ended:
-			cancel()
-			return errors.New("it ended")
-		default:
-			return b.identify()
-		}
-	})
-	if err != nil {
-		stop()
-		return nil, fmt.Errorf("rabbitmq-server does not start: %w\n%s", err, output.Bytes())
+	return n, nil
+}
+
+// ownGroup puts the server into a process group: the script starts the virtual
+// machine, and that others.
+func ownGroup(server *exec.Cmd) { server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+// Kill ends the node at once, as kill -9 does. Its data stay for Start.
+func (n *Node) Kill() {
+	n.signal(syscall.SIGKILL)
+	<-n.ended
+}
+
+// Stop stops the node, as kill -STOP does: it answers nothing, while the kernel
+// goes on taking what fits into its socket buffers.
+func (n *Node) Stop() { n.signal(syscall.SIGSTOP) }
+
+// Continue undoes Stop.
+func (n *Node) Continue() { n.signal(syscall.SIGCONT) }
+
+func (n *Node) signal(s syscall.Signal) {
+	select {
+	case <-n.ended: // and its group may have another owner
+	default:
+		_ = syscall.Kill(-n.server.Process.Pid, s)
 	}
-	return b, nil
 }
 
 // freePorts returns n loopback ports that nothing listens on.

@@ -1,0 +1,105 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Node is a private node of an installed rabbitmq-server: its own name, ports,
+// data and Erlang port mapper, on loopback. A test may kill it, stop it, and
+// start it again with the data it had.
+type Node struct {
+	*Broker
+
+	dir      string // of the server's scripts
+	home     string // of everything that the node writes
+	epmdPort string
+	env      []string
+	server   *exec.Cmd
+	ended    chan struct{} // closed when server has ended
+}
+
+// StartNode starts a node that no other test uses. It ends with t.
+func StartNode(t testing.TB) *Node {
+	t.Helper()
+	n, err := newNode()
+	if err != nil {
+		t.Fatalf("no private node: %v", err)
+	}
+	t.Cleanup(n.stop)
+	return n
+}
+
+// Start starts the node again after Kill, and waits until it takes connections.
+func (n *Node) Start() error {
+	if err := n.launch(); err != nil {
+		return err
+	}
+	return n.await()
+}
+
+// launch starts the node, and waits for nothing.
+func (n *Node) launch() error {
+	output, err := os.Create(filepath.Join(n.home, "output"))
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	server := exec.Command(filepath.Join(n.dir, "rabbitmq-server"))
+	server.Env, server.Dir = n.env, n.home
+	server.Stdout, server.Stderr = output, output
+	ownGroup(server)
+	if err := server.Start(); err != nil {
+		return fmt.Errorf("start rabbitmq-server: %w", err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Wait() // it is killed
+	}()
+	n.server, n.ended = server, ended
+	return nil
+}
+
+// await waits until the node takes connections.
+func (n *Node) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	err := waitFor(ctx, func() error {
+		select {
+		case <-n.ended:
+			cancel()
+			return errors.New("it ended")
+		default:
+			return n.identify()
+		}
+	})
+	if err != nil {
+		output, _ := os.ReadFile(filepath.Join(n.home, "output"))
+		return fmt.Errorf("rabbitmq-server does not start: %w\n%s", err, output)
+	}
+	return nil
+}
+
+// remove ends the node and deletes its data.
+func (n *Node) remove() {
+	n.Kill()
+	epmd := exec.Command("epmd", "-port", n.epmdPort, "-kill")
+	epmd.Env = append(n.env, "ERL_EPMD_RELAXED_COMMAND_CHECK=true")
+	_ = epmd.Run()
+	os.RemoveAll(n.home)
+}
+
+// ctl runs rabbitmqctl on the node.
+func (n *Node) ctl(args ...string) (string, error) {
+	ctl := exec.Command(filepath.Join(n.dir, "rabbitmqctl"), args...)
+	ctl.Env = n.env
+	out, err := ctl.CombinedOutput()
+	return string(out), err
+}

@@ -1,0 +1,137 @@
+package faults
+
+import (
+	"context"
+	"time"
+
+	"github.com/slogcast/slogcast/handler"
+)
+
+// finish ends the run and checks what must hold whatever the fault was.
+func (r *run) finish() {
+	r.t.Helper()
+	for _, p := range r.producers {
+		if p.closed {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		if err := p.h.Flush(ctx); err != nil {
+			r.t.Errorf("producer %s: %v", p.name, err)
+		}
+		cancel()
+		r.mark(p)
+		p.closeClean()
+	}
+	if r.tail != nil {
+		r.tail.end()
+	}
+	for _, c := range r.closers {
+		c()
+	}
+	r.row.back = back(r.t, r.before, 5*time.Second)
+	seen := r.drain()
+	for _, p := range r.producers {
+		r.account(p, seen)
+	}
+	for _, body := range seen.unexpected {
+		r.t.Errorf("the queue has a record that was not logged so: %s", body)
+	}
+	r.row.unexpected = len(seen.unexpected)
+	r.row.p50, r.row.p999, r.row.most = percentiles(r.producers)
+}
+
+// mark logs records until the tail shows one: a gap is told when the next
+// record comes, and the tail may still be on its way back.
+func (r *run) mark(p *producer) {
+	r.t.Helper()
+	if r.tail == nil {
+		return
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	for first := uint64(0); ; {
+		p.log()
+		if first == 0 {
+			first = p.h.Stats().Accepted
+		}
+		select {
+		case <-again.C:
+		case <-late.C:
+			r.t.Errorf("the tail shows nothing of producer %s any more", p.name)
+			return
+		}
+		if r.tail.last(p.name) >= first {
+			return
+		}
+	}
+}
+
+// account adds a producer to the row and checks its records.
+func (r *run) account(p *producer, seen *sightings) {
+	r.t.Helper()
+	s := p.h.Stats()
+	p.balance(r.t, s)
+	got := seen.of(p.name)
+	received := len(got.times)
+	// What the broker may have although it was not confirmed: the channel, or
+	// Close's context, ended first; or another queue refused it.
+	uncertain := int(s.Unknown + s.Dropped.Refused)
+	whole := int(s.Confirmed + s.Dropped.Oversize)
+	lost := max(0, whole-received)
+	if lost > 0 {
+		r.t.Errorf("producer %s: %d records are confirmed, the queue has %d", p.name, whole, received)
+	}
+	if received > whole+uncertain {
+		r.t.Errorf("producer %s: the queue has %d records, only %d are confirmed and %d uncertain", p.name, received, whole, uncertain)
+	}
+	if got.late > 0 && s.Dropped.Refused == 0 {
+		r.t.Errorf("producer %s: %d records are out of order in the queue", p.name, got.late)
+	}
+	r.row.attempted += int(s.Accepted)
+	r.row.confirmed += int(s.Confirmed)
+	r.row.dropped += int(s.Dropped.Total())
+	r.row.unknown += int(s.Unknown)
+	r.row.received += received
+	r.row.lost += lost
+	r.row.recovered += max(0, received-whole)
+	r.row.reconnects += int(s.Reconnects)
+	if r.tail != nil && received > 0 {
+		r.shown(p, s)
+	}
+}
+
+// shown checks what the tail has shown of a producer.
+func (r *run) shown(p *producer, s handler.Stats) {
+	r.t.Helper()
+	r.tail.mu.Lock()
+	defer r.tail.mu.Unlock()
+	shown := r.tail.seen.of(p.name)
+	last := shown.last
+	if !p.left {
+		last = s.Accepted
+	}
+	first := uint64(1)
+	if shown.first > 1 && shown.first <= uint64(s.Dropped.Shed)+1 {
+		// A tail takes the first record it sees of a producer as the beginning.
+		// Those dropped before it are in the producer's counts alone.
+		r.measure("%d dropped before the first shown", shown.first-1)
+		first = shown.first
+	}
+	silent, told, wrong := shown.silent(first, last)
+	if silent > 0 {
+		r.t.Errorf("producer %s: the tail missed %d records without a word", p.name, silent)
+	}
+	if twice := shown.repeats(); twice > 0 {
+		r.t.Errorf("producer %s: the tail showed %d records again", p.name, twice)
+	}
+	r.row.silent += silent
+	r.row.told += told
+	r.row.wrong += wrong
+	r.row.twice += shown.repeats()
+	r.row.unexpected += len(r.tail.seen.unexpected)
+	for _, body := range r.tail.seen.unexpected {
+		r.t.Errorf("the tail showed a record that was not logged so: %s", body)
+	}
+}

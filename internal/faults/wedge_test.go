@@ -1,0 +1,172 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/handler"
+	"github.com/slogcast/slogcast/internal/brokertest"
+)
+
+// The wedge: a peer has stopped reading while amqp091-go publishes. Publish
+// waits in the socket, with the channel's lock; the library has no write
+// deadline, and on the read deadline it waits for that lock before it closes
+// the socket. What then waits for the library waits for ever.
+
+// wedgeHeartbeat is the plain publisher's. Its read deadline is one and a half.
+const wedgeHeartbeat = 2 * time.Second
+
+// plain publishes with amqp091-go alone, as much as it can.
+type plain struct {
+	raw       net.Conn
+	conn      *amqp.Connection
+	ch        *amqp.Channel
+	lost      chan *amqp.Error // asked for early: later that would hang as well
+	published atomic.Int64
+	ended     chan error // Publish's error
+}
+
+func startPlain(t *testing.T, url, exchange string, size int) *plain {
+	t.Helper()
+	p := &plain{ended: make(chan error, 1)}
+	var err error
+	p.conn, err = amqp.DialConfig(url, amqp.Config{
+		Heartbeat: wedgeHeartbeat,
+		Dial: func(network, addr string) (net.Conn, error) {
+			p.raw, err = net.Dial(network, addr)
+			return p.raw, err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ch, err = p.conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.lost = p.conn.NotifyClose(make(chan *amqp.Error, 1))
+	body := make([]byte, size)
+	go func() {
+		for {
+			err := p.ch.Publish(exchange, "", false, false, amqp.Publishing{Body: body})
+			if err != nil {
+				p.ended <- err
+				return
+			}
+			p.published.Add(1)
+		}
+	}()
+	return p
+}
+
+// full waits until nothing has been published for a second: the socket buffers
+// are full.
+func (p *plain) full(t *testing.T) {
+	t.Helper()
+	last, since := int64(-1), time.Now()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for start := time.Now(); time.Since(since) < time.Second; <-tick.C {
+		if n := p.published.Load(); n != last {
+			last, since = n, time.Now()
+		}
+		if time.Since(start) > soon {
+			t.Fatal("Publish goes on although nobody reads")
+		}
+	}
+}
+
+// wedged shows that the library hangs, in every call, past its read deadline,
+// and that closing the socket below it is what helps.
+func (p *plain) wedged(t *testing.T) {
+	t.Helper()
+	p.full(t)
+	start := time.Now()
+	select {
+	case reason := <-p.lost:
+		t.Logf("the library's read deadline passes, %v later: %v", time.Since(start).Round(time.Millisecond), reason)
+	case <-time.After(3 * wedgeHeartbeat):
+		t.Errorf("the library's read deadline has not passed within %v", 3*wedgeHeartbeat)
+	}
+	closed := make(chan string, 2)
+	go func() { p.conn.Close(); closed <- "Connection.Close" }()
+	go func() { p.ch.Close(); closed <- "Channel.Close" }()
+	select {
+	case err := <-p.ended:
+		t.Errorf("Publish returned, after the read deadline: %v", err)
+		p.ended <- err
+	case what := <-closed:
+		t.Errorf("%s returned", what)
+		closed <- what
+	case <-time.After(3 * wedgeHeartbeat):
+		t.Logf("Publish, Connection.Close and Channel.Close hang %v after the peer stopped reading", time.Since(start).Round(time.Second))
+	}
+	released := time.Now()
+	p.raw.Close()
+	for range 2 {
+		<-closed
+	}
+	t.Logf("closing the socket freed all of them within %v: Publish returned %v", time.Since(released).Round(time.Millisecond), <-p.ended)
+}
+
+// unwedged shows that a Handler in the same place notices within its write
+// deadline, and closes in time.
+func unwedged(t *testing.T, h *handler.Handler, log func()) {
+	t.Helper()
+	start := time.Now()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for h.Stats().Connected {
+		log()
+		if time.Since(start) > soon {
+			t.Fatalf("the Handler still takes itself for connected: %+v", h.Stats())
+		}
+		<-tick.C
+	}
+	t.Logf("the Handler gave the connection up after %v: %s", time.Since(start).Round(time.Millisecond), h.Stats().LastError)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	start = time.Now()
+	err := h.Close(ctx)
+	if took := time.Since(start); took > 2*time.Second+100*time.Millisecond {
+		t.Errorf("Close with 2 s took %v", took)
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Close: got %v", err)
+	}
+}
+
+// wedge breaks the node under a plain publisher and a Handler with large
+// records, and compares.
+func wedge(t *testing.T, n *brokertest.Node, stop func()) {
+	t.Helper()
+	exchange := n.Exchange(t)
+	n.Use(t, func(ch *amqp.Channel) {
+		if err := ch.ExchangeDeclare(exchange, "fanout", true, false, false, false, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+	before := used()
+	h, err := handler.New(n.URL, &handler.Options{Exchange: exchange, Buffer: 256 << 20, OnError: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := string(make([]byte, 16<<10)) // 64 KB as JSON writes it
+	log := func() { slog.New(h).Info(body) }
+	log()
+	if err := h.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := startPlain(t, n.URL, exchange, 64<<10)
+	stop()
+	unwedged(t, h, log)
+	p.wedged(t)
+	back(t, before, 5*time.Second)
+}
