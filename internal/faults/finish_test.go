@@ -33,11 +33,12 @@ func (r *run) finish() {
 	for _, p := range r.producers {
 		r.account(p, seen)
 	}
+	r.accountDead(seen)
 	for _, body := range seen.unexpected {
 		r.t.Errorf("the queue has a record that was not logged so: %s", body)
 	}
 	r.row.unexpected = len(seen.unexpected)
-	r.row.p50, r.row.p999, r.row.most = percentiles(r.producers)
+	r.times()
 }
 
 // mark logs records until the tail shows one: a gap is told when the next

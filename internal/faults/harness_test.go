@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -32,6 +33,7 @@ type run struct {
 	tail     *tail  // nil when there is none
 	before   usage
 	row      row
+	deaths   []death  // producers that were killed
 	closers  []func() // of what the run has beside producers and the tail
 
 	mu        sync.Mutex // guards producers
@@ -73,10 +75,22 @@ func start(t *testing.T, b *brokertest.Broker, fault string, withTail bool) *run
 			}
 		})
 	})
+	t.Cleanup(r.abandon)
 	if withTail {
 		r.tail = startTail(r, b.URL)
 	}
 	return r
+}
+
+// abandon ends what a run that has failed may have left.
+func (r *run) abandon() {
+	for _, p := range r.producers {
+		_, _ = p.close(time.Second)
+	}
+	if r.tail != nil {
+		r.tail.stop()
+		<-r.tail.done
+	}
 }
 
 // proxy returns a proxy in front of the broker that ends with the run.
@@ -94,6 +108,9 @@ func (r *run) attempted(name string) (n, fill int) {
 		if p.name == name {
 			return int(p.attempted.Load()), len(p.fill)
 		}
+	}
+	if strings.HasPrefix(name, "child") {
+		return math.MaxInt, 0 // who was killed can't tell
 	}
 	return 0, 0
 }

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -19,14 +20,19 @@ type producer struct {
 	name string
 	h    *handler.Handler
 	fill string
-	errs chan error // what OnError was told, as far as there was room
+
+	// control is given the same records as h, to tell what of h's times is the
+	// machine's. It is nil in the quick part.
+	control slog.Handler
+	errs    chan error // what OnError was told, as far as there was room
 
 	attempted atomic.Int64
 	closed    bool
 	left      bool // closed while records were in it: the last may be missed
 
-	mu        sync.Mutex // guards latencies
-	latencies []time.Duration
+	mu        sync.Mutex      // guards what follows
+	latencies []time.Duration // of Handle
+	controls  []time.Duration // of slog.JSONHandler, for some of the same records
 }
 
 // produce makes a Handler that publishes to url. Each of its records has fill
@@ -51,6 +57,9 @@ func (r *run) produce(url string, opts handler.Options, fill int) *producer {
 		r.t.Fatal(err)
 	}
 	p.h = h
+	if *full {
+		p.control = slog.NewJSONHandler(io.Discard, nil)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.producers = append(r.producers, p)
@@ -58,7 +67,7 @@ func (r *run) produce(url string, opts handler.Options, fill int) *producer {
 }
 
 // log gives the next record to the Handler, and keeps how long that took.
-func (p *producer) log() time.Duration {
+func (p *producer) log() {
 	n := int(p.attempted.Add(1))
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, "numbered", 0)
 	r.AddAttrs(slog.String("p", p.name), slog.Int("n", n), slog.String("sum", sum(p.name, n)))
@@ -69,9 +78,13 @@ func (p *producer) log() time.Duration {
 	_ = p.h.Handle(context.Background(), r) // counted by the Handler
 	took := time.Since(start)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.latencies = append(p.latencies, took)
-	p.mu.Unlock()
-	return took
+	if p.control != nil {
+		start = time.Now()
+		_ = p.control.Handle(context.Background(), r)
+		p.controls = append(p.controls, time.Since(start))
+	}
 }
 
 // load logs at a rate, a second's records, from a goroutine of its own until
@@ -174,17 +187,21 @@ func (p *producer) balance(t *testing.T, s handler.Stats) {
 	}
 }
 
-// percentiles returns Handle's p50, p99.9 and maximum over producers.
-func percentiles(producers []*producer) (p50, p999, most time.Duration) {
-	var all []time.Duration
-	for _, p := range producers {
+// times adds Handle's p50, p99.9 and maximum to the row, and the p99.9 of the
+// control.
+func (r *run) times() {
+	var handle, control []time.Duration
+	for _, p := range r.producers {
 		p.mu.Lock()
-		all = append(all, p.latencies...)
+		handle, control = append(handle, p.latencies...), append(control, p.controls...)
 		p.mu.Unlock()
 	}
-	if len(all) == 0 {
-		return 0, 0, 0
+	slices.Sort(handle)
+	slices.Sort(control)
+	if n := len(handle); n > 0 {
+		r.row.p50, r.row.p999, r.row.most = handle[n/2], handle[n*999/1000], handle[n-1]
 	}
-	slices.Sort(all)
-	return all[len(all)/2], all[len(all)*999/1000], all[len(all)-1]
+	if n := len(control); n > 0 {
+		r.row.control = control[n*999/1000]
+	}
 }

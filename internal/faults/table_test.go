@@ -19,6 +19,7 @@ type row struct {
 	reconnects                             int
 
 	p50, p999, most time.Duration // of Handle
+	control         time.Duration // p99.9 of slog.JSONHandler to io.Discard, with the same records
 	back            time.Duration // until goroutines and files were back
 	measured        []string      // times and rates by the fault's own goals
 	failed          bool
@@ -38,8 +39,8 @@ func (r *run) within(what string, took, goal time.Duration) {
 	}
 }
 
-const tableHead = `| fault | attempted | confirmed | dropped | unknown | lost | wire duplicates | silent missing | gap told | shown twice | Handle p50 / p99.9 / max | measured | verdict |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|
+const tableHead = `| fault | attempted | confirmed | dropped | unknown | lost | wire duplicates | silent missing | gap told | shown twice | Handle p50 / p99.9 / max | control p99.9 | measured | verdict |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 `
 
 func (r *row) String() string {
@@ -48,9 +49,9 @@ func (r *row) String() string {
 		verdict = "**failed**"
 	}
 	measured := append(r.measured, "freed "+short(r.back))
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s / %s / %s | %s | %s |\n",
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s / %s / %s | %s | %s | %s |\n",
 		r.fault, r.attempted, r.confirmed, r.dropped, r.unknown, r.lost, r.wire-r.received,
-		r.silent, r.told, r.twice, short(r.p50), short(r.p999), short(r.most),
+		r.silent, r.told, r.twice, short(r.p50), short(r.p999), short(r.most), short(r.control),
 		strings.Join(measured, "; "), verdict)
 }
 

@@ -1,0 +1,176 @@
+package faults
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slogcast/slogcast/handler"
+)
+
+// logtail is a real logtail process.
+type logtail struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	working sync.WaitGroup
+
+	mu        sync.Mutex   // guards what follows
+	shown     map[int]int  // by the number in the record
+	told      map[int]bool // by the sequence number, which is the same
+	last      int
+	notices   []string
+	connected chan struct{} // closed when it says so
+}
+
+var gapNotice = regexp.MustCompile(`#(\d+)(?:-#?(\d+))?`)
+
+func startLogtail(r *run) *logtail {
+	r.t.Helper()
+	binary := filepath.Join(r.t.TempDir(), "logtail")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/logtail").CombinedOutput(); err != nil {
+		r.t.Fatalf("build logtail: %v\n%s", err, out)
+	}
+	l := &logtail{t: r.t, shown: map[int]int{}, told: map[int]bool{}, connected: make(chan struct{})}
+	l.cmd = exec.Command(binary, "--output", "json", "--exchange", r.exchange)
+	l.cmd.Env = append(l.cmd.Environ(), "LOGTAIL_URL="+r.broker.URL)
+	stdout, err := l.cmd.StdoutPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	stderr, err := l.cmd.StderrPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := l.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	l.working.Go(func() { l.read(stdout) })
+	l.working.Go(func() { l.hear(stderr) })
+	select {
+	case <-l.connected:
+	case <-time.After(soon):
+		r.t.Fatal("logtail does not connect")
+	}
+	return l
+}
+
+// read reads what logtail shows.
+func (l *logtail) read(stdout io.Reader) {
+	for decode := json.NewDecoder(stdout); ; {
+		var one record
+		if decode.Decode(&one) != nil {
+			return
+		}
+		l.mu.Lock()
+		l.shown[one.N]++
+		l.last = max(l.last, one.N)
+		l.mu.Unlock()
+	}
+}
+
+// hear reads what logtail tells.
+func (l *logtail) hear(stderr io.Reader) {
+	connected := sync.OnceFunc(func() { close(l.connected) })
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if strings.Contains(lines.Text(), "connected to") {
+			connected()
+		}
+		if !strings.Contains(lines.Text(), "missing") {
+			continue
+		}
+		l.mu.Lock()
+		l.notices = append(l.notices, lines.Text())
+		if m := gapNotice.FindStringSubmatch(lines.Text()); m != nil {
+			first, _ := strconv.Atoi(m[1])
+			last, err := strconv.Atoi(m[2])
+			if err != nil {
+				last = first
+			}
+			for n := first; n <= last; n++ {
+				l.told[n] = true
+			}
+		}
+		l.mu.Unlock()
+	}
+}
+
+// logtailStopped stops a logtail process, and lets it go on.
+func (s *suite) logtailStopped(r *run) {
+	l := startLogtail(r)
+	defer func() { _ = l.cmd.Process.Kill() }()
+	a := r.produce(s.node.URL, handler.Options{}, 0)
+	stop := a.load(rate)
+	defer stop()
+	a.confirming(soon)
+	r.unaffected(a, func() (release func()) {
+		pause(l.cmd.Process)
+		return func() { resume(l.cmd.Process) }
+	})
+	stop()
+	last := l.mark(a)
+	a.closeClean()
+	interrupted := time.Now()
+	interrupt(l.cmd.Process)
+	l.working.Wait()
+	if err := l.cmd.Wait(); err != nil {
+		r.t.Errorf("logtail: %v", err)
+	}
+	r.within("logtail ended after SIGINT", time.Since(interrupted), time.Second)
+	missing, told, wrong, twice := 0, len(l.told), 0, 0
+	for n := 1; n <= last; n++ {
+		switch times := l.shown[n]; {
+		case times == 0 && !l.told[n]:
+			r.row.silent++
+			missing++
+		case times == 0:
+			missing++
+		case l.told[n]:
+			wrong++
+		default:
+			twice += times - 1
+		}
+	}
+	r.row.told, r.row.twice = told, twice
+	if missing != told || wrong > 0 || twice > 0 {
+		r.t.Errorf("%d records are missing, logtail told of %d, showed %d of those, and %d twice", missing, told, wrong, twice)
+	}
+	for _, notice := range l.notices {
+		r.measure("%s", notice)
+	}
+}
+
+// mark logs records until logtail shows one, and returns its number.
+func (l *logtail) mark(a *producer) int {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	for first := 0; ; {
+		a.log()
+		if first == 0 {
+			first = int(a.attempted.Load())
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			l.t.Error("logtail shows nothing any more")
+			return 0
+		}
+		l.mu.Lock()
+		last := l.last
+		l.mu.Unlock()
+		if last >= first {
+			return last
+		}
+	}
+}

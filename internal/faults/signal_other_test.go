@@ -1,0 +1,11 @@
+//go:build !unix
+
+package faults
+
+import "os"
+
+// There is no private node on these systems, and so no full part.
+
+func pause(*os.Process)     {}
+func resume(*os.Process)    {}
+func interrupt(*os.Process) {}
