@@ -94,8 +94,9 @@ func latency(r *run) {
 		r.t.Error(err)
 	}
 	got := n / time.Since(start).Seconds()
-	// 1024 records in the window, a second for the way and back.
-	if want := 0.8 * 1024; got < want {
+	// 1024 records in the window. Pieces stay in order, so that the late ones
+	// hold up those behind them: the way and back is up to 1.4 s.
+	if want := 0.8 * 1024 / 1.4; got < want {
 		r.t.Errorf("got %.0f records/s, want at least %.0f", got, want)
 	}
 	r.measure("%.0f records/s", got)
