@@ -120,7 +120,7 @@ func (s *suite) memoryAlarm(r *run) {
 }
 
 func (s *suite) diskAlarm(r *run) {
-	s.alarm(r, []string{"set_disk_free_limit", "1000TB"}, []string{"set_disk_free_limit", "50MB"})
+	s.alarm(r, []string{"set_disk_free_limit", "100000GB"}, []string{"set_disk_free_limit", "50MB"})
 }
 
 // alarm makes the broker take no messages for a while.
