@@ -26,6 +26,12 @@ const (
 	nameVariable     = "SLOGCAST_FAULTS_NAME"
 )
 
+// What a child does.
+const (
+	childFast  = "fast"  // logs as fast as it can
+	childPaced = "paced" // logs 1000 records a second
+)
+
 // report is a line that a child writes.
 type report struct {
 	handler.Stats
@@ -34,8 +40,8 @@ type report struct {
 	Resident uint64 `json:"resident"` // bytes, where the system tells
 }
 
-// child logs numbered records as fast as it can, and reports ten times a
-// second, until it is killed or its standard input ends.
+// child logs numbered records, and reports ten times a second, until it is
+// killed or its standard input ends.
 func child(what string) int {
 	h, err := handler.New(os.Getenv(urlVariable), &handler.Options{
 		Exchange: os.Getenv(exchangeVariable),
@@ -58,9 +64,13 @@ func child(what string) int {
 	for n := 1; ; n++ {
 		select {
 		case <-ended:
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			patience := soon
+			if !h.Stats().Connected {
+				patience = time.Second // the broker is not to come
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
-			_ = h.Close(ctx) // the broker is away
+			_ = h.Close(ctx) // the report says what it came to
 			_ = out.Encode(usageReport(h))
 			return 0
 		case <-tick.C:
@@ -72,6 +82,9 @@ func child(what string) int {
 		r := slog.NewRecord(time.Now(), slog.LevelInfo, what, 0)
 		r.AddAttrs(slog.String("p", name), slog.Int("n", n), slog.String("sum", sum(name, n)))
 		_ = h.Handle(context.Background(), r) // counted by the Handler
+		if what == childPaced {
+			wait(time.Millisecond)
+		}
 	}
 }
 

@@ -113,19 +113,15 @@ func (r *run) shown(p *producer, s handler.Stats) {
 	if !p.left {
 		last = s.Accepted
 	}
-	first := uint64(1)
-	if shown.first > 1 && shown.first <= uint64(s.Dropped.Shed)+1 {
-		// A tail takes the first record it sees of a producer as the beginning.
-		// Those dropped before it are in the producer's counts alone.
-		r.measure("%d dropped before the first shown", shown.first-1)
-		first = shown.first
-	}
-	silent, told, wrong := shown.silent(first, last)
+	silent, told, wrong := shown.silent(last)
 	if silent > 0 {
 		r.t.Errorf("producer %s: the tail missed %d records without a word", p.name, silent)
 	}
 	if twice := shown.repeats(); twice > 0 {
 		r.t.Errorf("producer %s: the tail showed %d records again", p.name, twice)
+	}
+	if wrong > 0 {
+		r.t.Errorf("producer %s: the tail told of %d records as missing that it showed", p.name, wrong)
 	}
 	r.row.silent += silent
 	r.row.told += told

@@ -20,6 +20,8 @@ const (
 	stallFor   = time.Minute
 	memoryFor  = 5 * time.Minute
 	childKills = 20
+
+	childStopFor = time.Minute
 )
 
 // Goals, in the full part.
@@ -80,9 +82,12 @@ func TestFull(t *testing.T) {
 	s.run(t, "F20 close_all_connections", s.closeAll)
 	s.run(t, "F21 a queue that refuses", s.refusing)
 	s.run(t, "F31 producer kill -9", s.killProducer)
+	s.run(t, "F34 producer stopped (SIGSTOP)", s.producerStopped)
 	s.run(t, "F36 memory with the broker away", s.memory)
 	s.run(t, "F40 tail's output stalled", s.stalled)
 	s.run(t, "F40 logtail stopped (SIGSTOP)", s.logtailStopped)
+	s.run(t, "F42 nobody reads logtail's output", s.logtailUnread)
+	s.run(t, "F50 broker killed under logtail", s.logtailRestart)
 }
 
 // run runs a fault on the suite's node and keeps its row.
@@ -110,6 +115,8 @@ var withoutTail = map[string]bool{
 	"F05 Close while the broker is stopped": true,
 	"F36 memory with the broker away":       true,
 	"F40 logtail stopped (SIGSTOP)":         true,
+	"F42 nobody reads logtail's output":     true,
+	"F50 broker killed under logtail":       true,
 }
 
 // crowded are the faults with more to do than the machine has cores for, or

@@ -28,8 +28,7 @@ func sum(p string, n int) string {
 // own as well.
 type numbers struct {
 	times map[uint64]int // by sequence number
-	first uint64         // sequence number seen first
-	last  uint64         // highest
+	last  uint64         // highest sequence number
 	late  int            // first sightings below one seen before
 	told  map[uint64]bool
 }
@@ -75,9 +74,6 @@ func (s *sightings) see(id string, seq uint64, body []byte, attempted func(name 
 	}
 	s.names[id], s.byRecord[key] = r.P, seq
 	if h.times[seq]++; h.times[seq] == 1 {
-		if h.first == 0 {
-			h.first = seq
-		}
 		if seq < h.last {
 			h.late++
 		}
@@ -111,10 +107,10 @@ func (n *numbers) repeats() (sum int) {
 	return sum
 }
 
-// silent returns how many of the records from first to last were neither seen nor told
+// silent returns how many of the records up to last were neither seen nor told
 // to be missing, and how many were told although they were seen in the end.
-func (n *numbers) silent(first, last uint64) (silent, told, wrong int) {
-	for seq := first; seq <= last; seq++ {
+func (n *numbers) silent(last uint64) (silent, told, wrong int) {
+	for seq := uint64(1); seq <= last; seq++ {
 		switch seen := n.times[seq] > 0; {
 		case !seen && !n.told[seq]:
 			silent++

@@ -116,6 +116,44 @@ func (s *suite) logtailStopped(r *run) {
 		return func() { resume(l.cmd.Process) }
 	})
 	stop()
+	l.finish(r, a)
+}
+
+// logtailRestart kills the broker under a logtail.
+func (s *suite) logtailRestart(r *run) {
+	l := startLogtail(r)
+	defer func() { _ = l.cmd.Process.Kill() }()
+	a, stop := r.loaded(s.node.URL, rate/5)
+	defer stop()
+	s.node.Kill()
+	s.again(r.t)
+	a.confirming(soon)
+	stop()
+	l.finish(r, a)
+}
+
+// logtailUnread interrupts a logtail whose output nobody reads.
+func (s *suite) logtailUnread(r *run) {
+	l := startLogtail(r)
+	defer func() { _ = l.cmd.Process.Kill() }()
+	l.mu.Lock() // and so read waits
+	a, stop := r.loaded(s.node.URL, rate)
+	defer stop()
+	a.confirmed(3 * rate) // more than pipe and buffers hold
+	interrupted := time.Now()
+	interrupt(l.cmd.Process)
+	state, err := l.cmd.Process.Wait()
+	r.within("logtail ended after SIGINT", time.Since(interrupted), time.Second)
+	l.mu.Unlock()
+	l.working.Wait()
+	_ = l.cmd.Wait() // closes the pipes; Process.Wait has its state
+	r.measure("%v, %v", state, err)
+	stop()
+}
+
+// finish ends logtail and checks what it has shown of a producer.
+func (l *logtail) finish(r *run, a *producer) {
+	r.t.Helper()
 	last := l.mark(a)
 	a.closeClean()
 	interrupted := time.Now()
@@ -127,7 +165,9 @@ func (s *suite) logtailStopped(r *run) {
 	r.within("logtail ended after SIGINT", time.Since(interrupted), time.Second)
 	missing, told, wrong, twice := 0, len(l.told), 0, 0
 	for n := 1; n <= last; n++ {
-		switch times := l.shown[n]; {
+		times := l.shown[n]
+		twice += max(0, times-1)
+		switch {
 		case times == 0 && !l.told[n]:
 			r.row.silent++
 			missing++
@@ -135,8 +175,6 @@ func (s *suite) logtailStopped(r *run) {
 			missing++
 		case l.told[n]:
 			wrong++
-		default:
-			twice += times - 1
 		}
 	}
 	r.row.told, r.row.twice = told, twice

@@ -3,6 +3,7 @@ package faults
 import (
 	"math/rand/v2"
 	"strconv"
+	"testing"
 	"time"
 )
 
@@ -12,7 +13,7 @@ func (s *suite) killProducer(r *run) {
 	most := 0
 	for i := range times(childKills) {
 		name := "child" + strconv.Itoa(i)
-		c, _, reports := startChild(r.t, "kill", s.node.URL, r.exchange, name)
+		c, _, reports := startChild(r.t, childFast, s.node.URL, r.exchange, name)
 		last := report{}
 		for last.Confirmed == 0 {
 			next, ok := <-reports
@@ -53,7 +54,7 @@ func (r *run) accountDead(seen *sightings) {
 		}
 		r.tail.mu.Lock()
 		shown := r.tail.seen.of(d.name)
-		silent, told, _ := shown.silent(max(1, shown.first), shown.last)
+		silent, told, _ := shown.silent(shown.last)
 		twice := shown.repeats()
 		r.tail.mu.Unlock()
 		if silent > 0 || twice > 0 {
@@ -65,13 +66,48 @@ func (r *run) accountDead(seen *sightings) {
 	}
 }
 
+// producerStopped stops a program for longer than the broker waits for its
+// heartbeats, and lets it go on.
+func (s *suite) producerStopped(r *run) {
+	const name = "child stopped"
+	c, end, reports := startChild(r.t, childPaced, s.node.URL, r.exchange, name)
+	r.t.Cleanup(func() { _ = c.Process.Kill() }) // if the test fails before its end
+	first, ok := <-reports
+	for ok && first.Confirmed == 0 {
+		first, ok = <-reports
+	}
+	pause(c.Process)
+	wait(lasting(childStopFor))
+	resume(c.Process)
+	// What it has reported until now may be from before.
+	var last report
+	for start := time.Now(); last.Reconnects == 0 || last.PendingRecords > 1000; {
+		last, ok = <-reports
+		if !ok || time.Since(start) > soon {
+			r.t.Fatalf("it does not come back: %+v", last.Stats)
+		}
+		if testing.Short() {
+			break // the broker has not missed a heartbeat
+		}
+	}
+	end()
+	for next := range reports {
+		last = next
+	}
+	if last.Confirmed != last.Accepted {
+		r.t.Errorf("got %+v, want all confirmed", last.Stats)
+	}
+	r.measure("%d reconnects", last.Reconnects)
+	r.deaths = append(r.deaths, death{name, last})
+}
+
 // memory logs at full speed in a process that may have 64 MiB, while the broker
 // is away.
 func (s *suite) memory(r *run) {
 	// Nothing listens on the discard port of loopback.
 	const nobody = "amqp://guest:guest@127.0.0.1:9/"
 	const limit = 64 << 20
-	_, end, reports := startChild(r.t, "memory", nobody, r.exchange, "memory", "GOMEMLIMIT=64MiB")
+	_, end, reports := startChild(r.t, childFast, nobody, r.exchange, "memory", "GOMEMLIMIT=64MiB")
 	during := lasting(memoryFor)
 	stop := time.AfterFunc(during, end)
 	defer stop.Stop()

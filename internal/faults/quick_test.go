@@ -164,6 +164,23 @@ func (r *run) cutAt(offset int) {
 	a.closeClean()
 }
 
+func TestFailover(t *testing.T) { // F23
+	quickly(t, "F23 the first of two URLs dies", func(r *run) {
+		first, second := r.proxy(), r.proxy()
+		a := r.produce(first.URL+","+second.URL, handler.Options{}, 0)
+		a.log()
+		a.confirmed(1)
+		stop := a.load(1000)
+		defer stop()
+		first.Down()
+		a.confirming(soon)
+		stop()
+		if second.Dials() == 0 {
+			r.t.Error("nothing went to the second")
+		}
+	})
+}
+
 func TestNoTail(t *testing.T) { // F22
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		before := used()

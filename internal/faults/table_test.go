@@ -39,8 +39,8 @@ func (r *run) within(what string, took, goal time.Duration) {
 	}
 }
 
-const tableHead = `| fault | attempted | confirmed | dropped | unknown | lost | wire duplicates | silent missing | gap told | shown twice | Handle p50 / p99.9 / max | control p99.9 | measured | verdict |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+const tableHead = `| fault | attempted | confirmed | dropped | unknown | lost | recovered | unexpected | wire duplicates | reconnects | silent missing | gap told | shown twice | Handle p50 / p99.9 / max | control p99.9 | measured | verdict |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 `
 
 func (r *row) String() string {
@@ -49,8 +49,8 @@ func (r *row) String() string {
 		verdict = "**failed**"
 	}
 	measured := append(r.measured, "freed "+short(r.back))
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s / %s / %s | %s | %s | %s |\n",
-		r.fault, r.attempted, r.confirmed, r.dropped, r.unknown, r.lost, r.wire-r.received,
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s / %s / %s | %s | %s | %s |\n",
+		r.fault, r.attempted, r.confirmed, r.dropped, r.unknown, r.lost, r.recovered, r.unexpected, r.wire-r.received, r.reconnects,
 		r.silent, r.told, r.twice, short(r.p50), short(r.p999), short(r.most), short(r.control),
 		strings.Join(measured, "; "), verdict)
 }
