@@ -34,10 +34,11 @@ func (r *run) finish() {
 		r.account(p, seen)
 	}
 	r.accountDead(seen)
-	for _, body := range seen.unexpected {
-		r.t.Errorf("the queue has a record that was not logged so: %s", body)
+	r.foreign("queue has", seen)
+	if r.tail != nil {
+		r.foreign("tail showed", r.tail.seen)
 	}
-	r.row.unexpected = len(seen.unexpected)
+	r.reported(seen)
 	r.times()
 }
 
@@ -66,6 +67,32 @@ func (r *run) mark(p *producer) {
 		if r.tail.last(p.name) >= first {
 			return
 		}
+	}
+}
+
+// foreign checks that nothing was seen that was not logged.
+func (r *run) foreign(who string, seen *sightings) {
+	r.t.Helper()
+	r.row.unexpected += len(seen.unexpected)
+	for _, body := range seen.unexpected {
+		r.t.Errorf("the %s a record that was not logged so: %s", who, body)
+	}
+}
+
+// reported checks what the handlers have said in band of what they shed. What
+// they said while the connection was being lost may be gone.
+func (r *run) reported(seen *sightings) {
+	r.t.Helper()
+	r.row.wire -= seen.losses
+	shed := 0
+	for _, p := range r.producers {
+		shed += int(p.h.Stats().Dropped.Shed)
+	}
+	if seen.shed > shed && len(r.deaths) == 0 {
+		r.t.Errorf("the handlers said that %d records were dropped, there were %d", seen.shed, shed)
+	}
+	if seen.losses > 0 {
+		r.measure("%d dropped, as told in %d records", seen.shed, seen.losses)
 	}
 }
 
@@ -127,8 +154,4 @@ func (r *run) shown(p *producer, s handler.Stats) {
 	r.row.told += told
 	r.row.wrong += wrong
 	r.row.twice += shown.repeats()
-	r.row.unexpected += len(r.tail.seen.unexpected)
-	for _, body := range r.tail.seen.unexpected {
-		r.t.Errorf("the tail showed a record that was not logged so: %s", body)
-	}
 }

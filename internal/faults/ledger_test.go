@@ -17,6 +17,15 @@ type record struct {
 	Fill string `json:"fill"` // as long as the producer makes it
 }
 
+// loss is the body of the record in which a handler says what it has shed. It
+// has no number.
+type loss struct {
+	Msg     string `json:"msg"`
+	Dropped int    `json:"dropped"`
+}
+
+const lossMessage = "slogcast: records were dropped"
+
 // sum is a text that only this record has.
 func sum(p string, n int) string {
 	h := fnv.New64a()
@@ -39,6 +48,8 @@ type sightings struct {
 	names      map[string]string // of producers, by UUID
 	byRecord   map[string]uint64 // p/n to sequence number
 	unexpected []string
+	losses     int // records that say what was shed
+	shed       int // in all of them
 }
 
 func newSightings() *sightings {
@@ -57,6 +68,12 @@ func (s *sightings) handler(id string) *numbers {
 // see notes a record. attempted returns how many were logged under a name, and
 // how long their fill is.
 func (s *sightings) see(id string, seq uint64, body []byte, attempted func(name string) (n, fill int)) {
+	var l loss
+	if id == "" && json.Unmarshal(body, &l) == nil && l.Msg == lossMessage {
+		s.losses++
+		s.shed += l.Dropped
+		return
+	}
 	var r record
 	h := s.handler(id)
 	err := json.Unmarshal(body, &r)
