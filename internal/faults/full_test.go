@@ -137,10 +137,10 @@ func (s *suite) ctl(t testing.TB, args ...string) {
 
 func (s *suite) wedgeByStop(t *testing.T) {
 	defer s.node.Continue()
-	wedge(t, s.node, s.node.Stop)
+	wedge(t, s.node.Broker, s.node.URL, s.node.Stop, func() {})
 }
 
 func (s *suite) wedgeByAlarm(t *testing.T) {
 	defer s.ctl(t, "set_vm_memory_high_watermark", "0.4")
-	wedge(t, s.node, func() { s.ctl(t, "set_vm_memory_high_watermark", "0") })
+	wedge(t, s.node.Broker, s.node.URL, func() { s.ctl(t, "set_vm_memory_high_watermark", "0") }, func() {})
 }

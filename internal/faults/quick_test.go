@@ -207,7 +207,7 @@ func TestCloseDuringHandle(t *testing.T) { // F33
 		var logging sync.WaitGroup
 		for range 100 {
 			logging.Go(func() {
-				for range 100 {
+				for range 30 {
 					a.log()
 				}
 			})
@@ -231,7 +231,7 @@ func TestManyGoroutines(t *testing.T) { // F35
 		var logging sync.WaitGroup
 		for range 100 {
 			logging.Go(func() {
-				for range 50 {
+				for range 20 {
 					a.log()
 				}
 			})
