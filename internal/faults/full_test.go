@@ -32,6 +32,7 @@ const (
 	continueGoal = 5 * time.Second
 	restartGoal  = 2 * time.Second
 	resumeGoal   = time.Second
+	rebindGoal   = 30 * time.Second
 )
 
 func lasting(d time.Duration) time.Duration {
@@ -78,6 +79,7 @@ func TestFull(t *testing.T) {
 	s.run(t, "F11 cut at every offset of a publish", everyOffset)
 	s.run(t, "F13 memory alarm", s.memoryAlarm)
 	s.run(t, "F14 disk alarm", s.diskAlarm)
+	s.run(t, "F16 exchange deleted", s.exchangeDeleted)
 	s.run(t, "F18 permission revoked", s.revoked)
 	s.run(t, "F20 close_all_connections", s.closeAll)
 	s.run(t, "F21 a queue that refuses", s.refusing)
@@ -103,10 +105,22 @@ func (s *suite) run(t *testing.T, fault string, do func(r *run)) {
 		}()
 		do(r)
 		r.finish()
-		if r.row.p999 > handleGoal && !crowded[fault] {
-			t.Errorf("Handle: p99.9 took %v, want at most %v; that of slog.JSONHandler was %v", r.row.p999, handleGoal, r.row.control)
-		}
+		r.handleInTime(crowded[fault])
 	})
+}
+
+// handleInTime checks the time of Handle, where there are calls enough for a
+// p99.9. While the machine lets not even slog.JSONHandler keep the goal, nothing
+// can be said.
+func (r *run) handleInTime(crowded bool) {
+	r.t.Helper()
+	switch {
+	case r.row.p999 <= handleGoal, r.row.attempted < 5000, crowded:
+	case r.row.control > handleGoal/2:
+		r.measure("the machine is too busy for the time of Handle")
+	default:
+		r.t.Errorf("Handle: p99.9 took %v, want at most %v; that of slog.JSONHandler was %v", r.row.p999, handleGoal, r.row.control)
+	}
 }
 
 // withoutTail are the faults that need none, or bring their own.
@@ -119,13 +133,9 @@ var withoutTail = map[string]bool{
 	"F50 broker killed under logtail":       true,
 }
 
-// crowded are the faults with more to do than the machine has cores for, or
-// too few records for a p99.9: the time of Handle is the scheduler's.
-var crowded = map[string]bool{
-	"F07 resets":                            true,
-	"F11 cut at every offset of a publish":  true,
-	"F05 Close while the broker is stopped": true,
-}
+// crowded are the faults with more to do than a small machine has cores for:
+// the time of Handle is the scheduler's.
+var crowded = map[string]bool{"F07 resets": true}
 
 // ctl runs rabbitmqctl on the suite's node.
 func (s *suite) ctl(t testing.TB, args ...string) {

@@ -33,6 +33,7 @@ type run struct {
 	tail     *tail  // nil when there is none
 	before   usage
 	row      row
+	unbound  bool     // the queue lost its binding: what it misses is not lost
 	deaths   []death  // producers that were killed
 	closers  []func() // of what the run has beside producers and the tail
 
