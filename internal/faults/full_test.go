@@ -57,7 +57,7 @@ type suite struct {
 
 func TestFull(t *testing.T) {
 	if !*full {
-		t.Log("the full part is not run: it needs -full, an installed rabbitmq-server, and most of an hour; see doc.go")
+		t.Log("the full part is not run: it needs -full, an installed rabbitmq-server, and half an hour; see doc.go")
 		return
 	}
 	s := &suite{node: brokertest.StartNode(t)}
