@@ -91,7 +91,7 @@ func (n *Node) await() error {
 func (n *Node) remove() {
 	n.Kill()
 	epmd := exec.Command("epmd", "-port", n.epmdPort, "-kill")
-	epmd.Env = append(n.env, "ERL_EPMD_RELAXED_COMMAND_CHECK=true")
+	epmd.Env = n.env
 	_ = epmd.Run()
 	os.RemoveAll(n.home)
 }

@@ -53,6 +53,7 @@ func newNode() (*Node, error) {
 		"RABBITMQ_DIST_PORT="+ports[1],
 		"ERL_EPMD_PORT="+ports[2],
 		"ERL_EPMD_ADDRESS=127.0.0.1",
+		"ERL_EPMD_RELAXED_COMMAND_CHECK=true", // or remove could not end the port mapper
 		"RABBITMQ_MNESIA_BASE="+filepath.Join(home, "mnesia"),
 		"RABBITMQ_LOG_BASE="+filepath.Join(home, "log"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(home, "enabled_plugins"),
