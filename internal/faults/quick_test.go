@@ -81,7 +81,7 @@ var holes = map[string]map[brokertest.Direction]brokertest.Fault{
 func TestResets(t *testing.T) { // F07
 	quickly(t, "F07 four resets", func(r *run) {
 		proxy := r.proxy()
-		a, stop := r.through(proxy, 2000)
+		a, stop := r.through(proxy, 500)
 		defer stop()
 		for range 4 {
 			a.confirming(soon)
@@ -93,11 +93,11 @@ func TestResets(t *testing.T) { // F07
 }
 
 func TestFlapping(t *testing.T) { // F08
-	quickly(t, "F08 flapping for 2 s", func(r *run) {
+	quickly(t, "F08 flapping for 1 s", func(r *run) {
 		proxy := r.proxy()
 		a, stop := r.through(proxy, 1000)
 		defer stop()
-		flap(proxy, 2*time.Second)
+		flap(proxy, time.Second)
 		a.confirming(soon)
 		stop()
 	})
