@@ -202,7 +202,11 @@ func (t *Terminal) appendAttr(key string, value []byte, depth int) {
 		return
 	}
 	t.buf = append(t.buf, ' ')
-	t.put(dim, key+"=")
+	if needsQuotes(key) {
+		t.put(dim, strconv.Quote(key)+"=")
+	} else {
+		t.put(dim, key+"=")
+	}
 	valueStyle := style("")
 	if strings.HasSuffix(key, "err") || strings.HasSuffix(key, "error") {
 		valueStyle = red

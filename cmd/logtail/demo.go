@@ -31,7 +31,12 @@ func newDemo(u *ui) *cobra.Command {
 		Short: "Watch three sample services on an embedded broker",
 		Long:  demoDescription,
 		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("for") && d.lasts <= 0 {
+				return usagef("--for is not a time to come")
+			}
+			return d.run(cmd.Context())
+		},
 	}
 	d.tail.registerView(cmd)
 	cmd.Flags().DurationVar(&d.lasts, "for", 0, "end by itself after this `TIME`, 10s say")
@@ -39,9 +44,6 @@ func newDemo(u *ui) *cobra.Command {
 }
 
 func (d *demoCommand) run(ctx context.Context) (err error) {
-	if d.lasts < 0 {
-		return usagef("--for is negative")
-	}
 	if d.lasts > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d.lasts)

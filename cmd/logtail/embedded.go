@@ -37,7 +37,7 @@ func (e *embeddedFlags) check(f *pflag.FlagSet) error {
 		}
 	}
 	if e.on && f.Changed("url") {
-		return usagef("--embedded has a broker of its own; leave --url (or $LOGTAIL_URL) out")
+		return usagef("--embedded has a broker of its own; leave --url out")
 	}
 	if (e.user == "") != (e.passwordFile == "") {
 		return usagef("--user and --password-file go together")
@@ -57,7 +57,10 @@ func (e *embeddedFlags) start(u *ui) (*broker.Server, error) {
 	}
 	s, err := broker.Listen(&cfg)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%w; leave --embedded out to watch that one, or use --listen 127.0.0.1:0", err)
+		return nil, fmt.Errorf("%w; --listen 127.0.0.1:0 takes a free port", err)
+	}
+	if err != nil && e.user == "" {
+		return nil, fmt.Errorf("%w (--user, --password-file)", err)
 	}
 	if err != nil {
 		return nil, err

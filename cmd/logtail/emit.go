@@ -18,7 +18,12 @@ import (
 )
 
 const emitDescription = `Log one record, with the message and attributes given, or, without a message,
-every line of standard input. Lines wait for the broker; none is dropped.`
+every line of standard input as the message of a record of its own. Lines wait
+for the broker; when it has taken none for as long as --timeout at the end, an
+error says how many are left.
+
+Values are strings. A line of JSON is a message like any other, and a line of
+more than 256 KiB becomes several.`
 
 // longestLine is how many bytes of a line become one record. The rest of a
 // longer line becomes more records.
@@ -47,7 +52,7 @@ func newEmit(u *ui) *cobra.Command {
 	e.broker.register(f)
 	f.VarP(&e.level, "level", "l", "`LEVEL` of the records (default info)")
 	f.StringVar(&e.app, "app", "logtail", "`NAME` of the program that speaks")
-	f.DurationVar(&e.timeout, "timeout", 30*time.Second, "how `LONG` to wait for the broker at the end")
+	f.DurationVar(&e.timeout, "timeout", 30*time.Second, "how `LONG` to wait, at the end, for a broker that takes nothing")
 	_ = cmd.RegisterFlagCompletionFunc("level", completeLevel)
 	return cmd
 }
@@ -71,24 +76,51 @@ func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
 		BlockTimeout: math.MaxInt64,
 		OnError: func(err error) {
 			e.error(err)
+			e.broker.hint(e.ui)
 			if known, ok := errors.AsType[*link.Error](err); ok && known.Fatal {
 				giveUp() // waiting would not mend it
 			}
 		},
 	})
 	if err != nil {
-		return &usageError{err}
+		return &usageError{err, "logtail emit"}
 	}
-	progress := e.showProgress(h)
-	defer progress()
+	if len(args) > 0 || !isTerminal(e.stdin) {
+		defer e.showProgress(h)()
+	}
 	if len(args) > 0 {
 		err = h.Handle(ctx, record(e.level.Level, args[0], attrs...))
 	} else {
 		err = e.lines(ctx, h)
 	}
-	last, cancel := context.WithTimeout(ctx, e.timeout)
+	last, cancel := e.patience(ctx, h)
 	defer cancel()
 	return errors.Join(err, h.Close(last))
+}
+
+// patience returns a context that ends when the broker has taken no record for
+// as long as --timeout.
+func (e *emitCommand) patience(ctx context.Context, h *handler.Handler) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(min(e.timeout, time.Second))
+		defer tick.Stop()
+		confirmed, since := h.Stats().Confirmed, time.Now()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			if now := h.Stats().Confirmed; now != confirmed {
+				confirmed, since = now, time.Now()
+			} else if time.Since(since) >= e.timeout {
+				cancel(fmt.Errorf("the broker has taken nothing for %v", e.timeout))
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
 }
 
 func record(l slog.Level, message string, attrs ...slog.Attr) slog.Record {

@@ -15,13 +15,16 @@ import (
 )
 
 // usageError is the user's mistake on the command line or in the environment.
-type usageError struct{ err error }
+type usageError struct {
+	err     error
+	command string // whose help says more
+}
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...)}
+	return &usageError{fmt.Errorf(format, args...), "logtail"}
 }
 
 // envName is the environment variable that stands for a flag.
@@ -33,14 +36,24 @@ func envName(flag string) string {
 func fromEnvironment(cmd *cobra.Command) (err error) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		value, ok := os.LookupEnv(envName(f.Name))
-		if err != nil || f.Changed || !ok || f.Name == "help" || f.Name == "version" {
+		if err != nil || f.Changed || !ok || value == "" || f.Name == "help" || f.Name == "version" {
 			return
 		}
-		if problem := cmd.Flags().Set(f.Name, value); problem != nil {
-			// pflag's text repeats the value, which may be a URL with its password.
-			err = usagef("%s: not a value for --%s: %s", envName(f.Name), f.Name, f.Usage)
+		if problem := f.Value.Set(value); problem != nil {
+			// A URL, which may hold a password, is not looked at here.
+			err = usagef("%s, for --%s: %v", envName(f.Name), f.Name, problem)
 		}
-		f.Changed = false // Changed keeps to the command line, which goes first
+	})
+	return err
+}
+
+// checkEmpty refuses a name that is given and empty: a variable of a script that
+// is not set, most likely.
+func checkEmpty(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Changed && f.Value.String() == "" && f.Value.Type() != "LEVEL" {
+			err = &usageError{fmt.Errorf("--%s is empty", f.Name), cmd.CommandPath()}
+		}
 	})
 	return err
 }
@@ -112,7 +125,14 @@ const defaultURL = "amqp://guest:guest@localhost:5672/"
 func (b *brokerFlags) broker() (string, error) {
 	broker := cmp.Or(b.url, defaultURL)
 	if _, err := link.Parse(broker); err != nil {
-		return "", &usageError{err}
+		return "", &usageError{err, "logtail"}
 	}
 	return broker, nil
+}
+
+// hint says how to name a broker, to who has named none.
+func (b *brokerFlags) hint(u *ui) {
+	if b.url == "" {
+		u.hint("name another broker with -u or $LOGTAIL_URL, or start one here with logtail --embedded")
+	}
 }

@@ -12,7 +12,10 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A closed pipe is then an error of the write, see isClosedPipe, and not the
+	// end of the program.
+	signal.Ignore(syscall.SIGPIPE)
 	// After the first signal the next one ends the program the usual way.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
@@ -34,7 +37,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	ui.clear()
 	if usage, ok := errors.AsType[*usageError](err); ok {
 		ui.error(usage)
-		ui.hint("see logtail --help")
+		ui.hint("see " + usage.command + " --help")
 		return exitUsage
 	}
 	switch {

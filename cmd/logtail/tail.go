@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -33,15 +34,17 @@ const examples = `  logtail demo                             see what it is like
 func newRoot(u *ui) *cobra.Command {
 	t := newTail(u)
 	cmd := &cobra.Command{
-		Use:               "logtail",
-		Short:             "Watch or archive records broadcast over RabbitMQ",
-		Long:              description,
-		Example:           examples,
-		Version:           version(),
-		Args:              noArgs,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd) },
+		Use:           "logtail",
+		Short:         "Watch or archive records broadcast over RabbitMQ",
+		Long:          description,
+		Example:       examples,
+		Version:       version(),
+		Args:          noArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(checkEmpty(cmd), fromEnvironment(cmd))
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := t.embedded.check(cmd.Flags()); err != nil {
 				return err
@@ -53,7 +56,7 @@ func newRoot(u *ui) *cobra.Command {
 	cmd.SetOut(u.stdout)
 	cmd.SetErr(u.stderr)
 	cmd.SetVersionTemplate("logtail {{.Version}}\n")
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd.CommandPath()} })
 	f := cmd.Flags()
 	t.broker.register(f)
 	t.registerView(cmd)
@@ -127,6 +130,9 @@ func (t *tailCommand) run(ctx context.Context) error {
 		}
 		defer server.Close()
 		url = server.DialURL()
+	}
+	if t.file == "-" {
+		return usagef("--file - is no file; logtail -o json writes to standard output")
 	}
 	if t.file != "" {
 		return t.archive(ctx, t.config(url))
@@ -212,9 +218,7 @@ func (t *tailCommand) show(n sink.Notice) {
 		if text := n.Lost.Error(); text != t.lastError {
 			t.lastError = text
 			t.error(n.Lost)
-			if t.broker.url == "" {
-				t.hint("name another broker with -u or $LOGTAIL_URL, or start one here with logtail --embedded")
-			}
+			t.broker.hint(t.ui)
 			t.notice("waiting for the broker, trying again until it is there")
 		}
 		t.status(fmt.Sprintf("waiting for the broker, next try in %v", n.Retry.Round(100*time.Millisecond)))

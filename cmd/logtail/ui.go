@@ -68,7 +68,14 @@ func (u *ui) status(text string) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	fmt.Fprintf(u.stderr, "\r\x1b[K%s", visible(text))
+	text = visible(text)
+	// A line that wraps could not be taken back.
+	if f, ok := u.stderr.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && len(text) >= width {
+			text = text[:max(0, width-1)]
+		}
+	}
+	fmt.Fprintf(u.stderr, "\r\x1b[K%s", text)
 	u.progress = true
 }
 

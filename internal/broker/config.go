@@ -145,3 +145,12 @@ func (c *Config) validateAddr() error {
 	}
 	return nil
 }
+
+// network keeps an IPv4 address to IPv4: "tcp" would take 0.0.0.0 for every
+// address of either kind.
+func (c *Config) network() string {
+	if host, _, err := net.SplitHostPort(c.Addr); err == nil && net.ParseIP(host).To4() != nil {
+		return "tcp4"
+	}
+	return "tcp"
+}

@@ -46,7 +46,7 @@ func Listen(cfg *Config) (*Server, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", c.Addr)
+	ln, err := net.Listen(c.network(), c.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("broker: %s is in use, perhaps by a RabbitMQ on this machine: use that one or another address: %w", c.Addr, err)
 	}
