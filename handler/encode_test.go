@@ -291,6 +291,7 @@ func TestHostileValuesNeitherPanicNorHang(t *testing.T) {
 		"map that holds itself":           cycle,
 		"LogValuer that logs":             reentrant,
 		"string of 3 MiB":                 strings.Repeat("x", 3<<20),
+		"a million attributes":            slog.GroupValue(slices.Repeat([]slog.Attr{slog.Int("n", 1)}, 1_000_000)...),
 		"nil pointer with a value method": (*panicky)(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -316,6 +317,40 @@ func TestHostileValuesNeitherPanicNorHang(t *testing.T) {
 type logValuerFunc func() slog.Value
 
 func (f logValuerFunc) LogValue() slog.Value { return f() }
+
+func TestRecordIsCopiedByHandle(t *testing.T) {
+	h, taken := offline(nil)
+	list := []int{1, 2}
+	attrs := []slog.Attr{slog.Any("list", list), slog.String("s", "before")}
+	l := slog.New(h.WithAttrs(attrs))
+	l.LogAttrs(context.Background(), slog.LevelInfo, "m", attrs...)
+	list[0], attrs[1] = 99, slog.String("s", "after")
+	want := `"list":[1,2],"s":"before","list":[1,2],"s":"before"}`
+	if got := taken()[0]; !strings.HasSuffix(got, want) {
+		t.Errorf("got %s, want it to end in %s", got, want)
+	}
+}
+
+func TestEveryLevelIsKept(t *testing.T) {
+	var level slog.LevelVar
+	level.Set(-1000)
+	h, taken := offline(&Options{Level: &level})
+	for _, l := range []slog.Level{-100, -1, 0, 1, 1000, math.MinInt32, math.MaxInt32} {
+		slog.New(h).Log(context.Background(), l, "m")
+	}
+	level.Set(slog.LevelError)
+	slog.New(h).Info("not this")
+	want := []string{"DEBUG-96", "DEBUG+3", "INFO", "INFO+1", "ERROR+992", "ERROR+2147483639"}
+	got := taken()
+	for i, w := range want {
+		if i >= len(got) || !strings.Contains(got[i], `"level":"`+w+`"`) {
+			t.Errorf("record %d is not of level %s: %s", i, w, got)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("got %d records, want %d", len(got), len(want))
+	}
+}
 
 func TestOversizeRecordIsReplacedByOneThatSaysSo(t *testing.T) {
 	h, taken := offline(&Options{MaxRecord: 200})

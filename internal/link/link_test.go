@@ -98,6 +98,43 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	})
 }
 
+// TestHostileBroker answers the protocol header with what no broker should.
+func TestHostileBroker(t *testing.T) {
+	for name, answer := range map[string]string{
+		"frame of 4 GiB":       "\x01\x00\x00\xff\xff\xff\xff",
+		"unknown frame":        "\x2a\x00\x00\x00\x00\x00\x01x\xce",
+		"unexpected method":    "\x01\x00\x00\x00\x00\x00\x04\x00\x3c\x00\x50\xce",
+		"body without header":  "\x03\x00\x01\x00\x00\x00\x01x\xce",
+		"no frame end":         "\x01\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x0a!",
+		"half a frame":         "\x01\x00\x00\x00\x00\x00\xff\x00\x0a",
+		"another version":      "AMQP\x00\x01\x00\x00",
+		"start, malformed":     "\x01\x00\x00\x00\x00\x00\x08\x00\x0a\x00\x0a\x00\x09\xff\xff\xce",
+		"nothing, and hang up": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := listen(t)
+			go func() {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer c.Close()
+				_, _ = io.ReadFull(c, make([]byte, 8))
+				_, _ = io.WriteString(c, answer)
+				if answer != "" {
+					_, _ = io.Copy(io.Discard, c) // until the client has had enough
+				}
+			}()
+			endpoints, err := link.Parse("amqp://u:hunter2@" + l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = link.Dial(t.Context(), link.Config{DialTimeout: 500 * time.Millisecond}, endpoints[0])
+			wantError(t, err, false, "connect to amqp://u@")
+		})
+	}
+}
+
 func TestBrokersRefusals(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		wantError(t, dial(t, b.As(t, "guest", "hunter2")), true, `login as "guest" refused`)
