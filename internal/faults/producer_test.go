@@ -41,7 +41,6 @@ func (r *run) produce(url string, opts handler.Options, fill int) *producer {
 	r.t.Helper()
 	p := &producer{
 		run:  r,
-		name: string(rune('a'+len(r.producers)%26)) + strings.Repeat("'", len(r.producers)/26),
 		fill: strings.Repeat("x", fill),
 		errs: make(chan error, 10_000),
 	}
@@ -62,6 +61,7 @@ func (r *run) produce(url string, opts handler.Options, fill int) *producer {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	p.name = string(rune('a'+len(r.producers)%26)) + strings.Repeat("'", len(r.producers)/26)
 	r.producers = append(r.producers, p)
 	return p
 }
