@@ -3,6 +3,7 @@ package handler
 import (
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // entry is one encoded record in the queue.
@@ -17,6 +18,14 @@ type entry struct {
 	tries   uint8 // how often the broker has refused it
 	whole   bool  // not the substitute of a record that was lost in encoding
 	sent    bool  // published at least once
+}
+
+// time returns the record's time, whole seconds; zero when it has none.
+func (e *entry) time() time.Time {
+	if e.unix == 0 {
+		return time.Time{}
+	}
+	return time.Unix(e.unix, 0)
 }
 
 // body returns the encoded record. It stays as it is until release.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strconv"
@@ -63,9 +64,13 @@ type encoder struct {
 	extra []slog.Attr // from the context, behind those of the record
 	path  []string    // open groups, kept only for replace
 	depth int
+
+	stamps, times seconds // of records, and of attributes
+
+	lane uint32 // of the queue; an encoder stays with a processor, mostly
 }
 
-var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024)} }}
+var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024), lane: rand.Uint32()} }}
 
 func newEncoder(f *format) *encoder {
 	e := encoders.Get().(*encoder)
@@ -130,34 +135,10 @@ func (e *encoder) substitute(r *slog.Record, msg string, why slog.Attr, replace 
 // appendRecord appends what slog.JSONHandler would write for r, without the
 // newline: time, level, source, message, then the attributes.
 func (e *encoder) appendRecord(r *slog.Record) {
-	e.buf = append(e.buf, '{')
-	if !r.Time.IsZero() {
-		t := r.Time.Round(0) // strips the monotonic clock reading
-		if e.replace == nil {
-			e.buf = append(e.buf, `"time":`...)
-			e.buf = appendTime(e.buf, t)
-		} else {
-			e.appendAttr(slog.Time(slog.TimeKey, t))
-		}
-	}
 	if e.replace == nil {
-		e.appendKey(slog.LevelKey)
-		e.buf = appendString(e.buf, r.Level.String())
+		e.appendBuiltins(r)
 	} else {
-		e.appendAttr(slog.Any(slog.LevelKey, r.Level))
-	}
-	if e.source {
-		src := r.Source()
-		if src == nil {
-			src = &slog.Source{}
-		}
-		e.appendAttr(slog.Any(slog.SourceKey, src))
-	}
-	if e.replace == nil {
-		e.appendKey(slog.MessageKey)
-		e.buf = appendString(e.buf, r.Message)
-	} else {
-		e.appendAttr(slog.String(slog.MessageKey, r.Message))
+		e.replaceBuiltins(r)
 	}
 	open := e.open
 	if len(e.pre) > 0 {
@@ -171,6 +152,52 @@ func (e *encoder) appendRecord(r *slog.Record) {
 		e.buf = append(e.buf, '}')
 	}
 	e.buf = append(e.buf, '}')
+}
+
+// appendBuiltins opens the record with what every record has.
+func (e *encoder) appendBuiltins(r *slog.Record) {
+	buf := append(e.buf, '{')
+	if !r.Time.IsZero() {
+		buf = append(e.stamps.append(append(buf, `"time":`...), r.Time), ',')
+	}
+	switch r.Level {
+	case slog.LevelDebug:
+		buf = append(buf, `"level":"DEBUG"`...)
+	case slog.LevelInfo:
+		buf = append(buf, `"level":"INFO"`...)
+	case slog.LevelWarn:
+		buf = append(buf, `"level":"WARN"`...)
+	case slog.LevelError:
+		buf = append(buf, `"level":"ERROR"`...)
+	default:
+		buf = appendString(append(buf, `"level":`...), r.Level.String())
+	}
+	if e.source {
+		e.buf = buf
+		e.appendAttr(slog.Any(slog.SourceKey, source(r)))
+		buf = e.buf
+	}
+	e.buf = appendString(append(buf, `,"msg":`...), r.Message)
+}
+
+// replaceBuiltins is appendBuiltins with ReplaceAttr.
+func (e *encoder) replaceBuiltins(r *slog.Record) {
+	e.buf = append(e.buf, '{')
+	if !r.Time.IsZero() {
+		e.appendAttr(slog.Time(slog.TimeKey, r.Time.Round(0))) // strips the monotonic clock reading
+	}
+	e.appendAttr(slog.Any(slog.LevelKey, r.Level))
+	if e.source {
+		e.appendAttr(slog.Any(slog.SourceKey, source(r)))
+	}
+	e.appendAttr(slog.String(slog.MessageKey, r.Message))
+}
+
+func source(r *slog.Record) *slog.Source {
+	if src := r.Source(); src != nil {
+		return src
+	}
+	return &slog.Source{}
 }
 
 // appendRecordAttrs reports whether it appended anything.
@@ -220,14 +247,17 @@ func (e *encoder) appendAttrs(attrs []slog.Attr) (some bool) {
 // then ReplaceAttr is asked (not for groups), an empty attribute and an empty
 // group are left out, and a group without a name is inlined.
 func (e *encoder) appendAttr(a slog.Attr) bool {
-	if a.Value.Kind() == slog.KindLogValuer {
+	kind := a.Value.Kind()
+	if kind == slog.KindLogValuer {
 		a.Value = a.Value.Resolve()
+		kind = a.Value.Kind()
 	}
-	if e.replace != nil && a.Value.Kind() != slog.KindGroup {
+	if e.replace != nil && kind != slog.KindGroup {
 		a = e.replace(e.path, a)
 		a.Value = a.Value.Resolve()
+		kind = a.Value.Kind()
 	}
-	switch a.Value.Kind() {
+	switch kind {
 	case slog.KindGroup:
 		return e.appendGroup(a.Key, a.Value.Group())
 	case slog.KindAny:
@@ -242,7 +272,7 @@ func (e *encoder) appendAttr(a slog.Attr) bool {
 		e.appendAny(v)
 	default:
 		e.appendKey(a.Key)
-		e.appendPlain(a.Value)
+		e.appendPlain(kind, &a.Value)
 	}
 	return true
 }
@@ -308,28 +338,34 @@ func (e *encoder) appendComma() {
 
 func (e *encoder) appendKey(key string) {
 	e.appendComma()
-	e.buf = appendString(e.buf, key)
-	e.buf = append(e.buf, ':')
+	e.buf = append(appendString(e.buf, key), ':')
 }
 
 // appendPlain appends a value of any kind but Any, Group and LogValuer.
-func (e *encoder) appendPlain(v slog.Value) {
-	switch v.Kind() {
+func (e *encoder) appendPlain(kind slog.Kind, v *slog.Value) {
+	buf := e.buf
+	switch kind {
 	case slog.KindString:
-		e.buf = appendString(e.buf, v.String())
+		buf = appendString(buf, v.String())
 	case slog.KindInt64:
-		e.buf = strconv.AppendInt(e.buf, v.Int64(), 10)
+		buf = strconv.AppendInt(buf, v.Int64(), 10)
 	case slog.KindUint64:
-		e.buf = strconv.AppendUint(e.buf, v.Uint64(), 10)
+		buf = strconv.AppendUint(buf, v.Uint64(), 10)
 	case slog.KindBool:
-		e.buf = strconv.AppendBool(e.buf, v.Bool())
+		buf = strconv.AppendBool(buf, v.Bool())
 	case slog.KindDuration:
-		e.buf = strconv.AppendInt(e.buf, int64(v.Duration()), 10)
+		buf = strconv.AppendInt(buf, int64(v.Duration()), 10)
 	case slog.KindFloat64:
-		e.appendFloat(v.Float64())
+		if f := v.Float64(); math.IsNaN(f) || math.IsInf(f, 0) {
+			e.appendMarshal(f) // for the text of its error
+			return
+		} else {
+			buf = appendFloat(buf, f)
+		}
 	case slog.KindTime:
-		e.buf = appendTime(e.buf, v.Time())
+		buf = e.times.append(buf, v.Time())
 	}
+	e.buf = buf
 }
 
 // appendAny appends an error as its text, anything else as encoding/json
@@ -358,24 +394,6 @@ func (e *encoder) appendAny(v any) {
 
 func (e *encoder) appendError(text string) {
 	e.buf = appendString(e.buf, "!ERROR:"+text)
-}
-
-// appendFloat appends f as encoding/json does, which follows ECMAScript: an
-// exponent only outside 1e-6 to 1e21, and without leading zeros.
-func (e *encoder) appendFloat(f float64) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		e.appendMarshal(f) // for the text of its error
-		return
-	}
-	verb := byte('f')
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		verb = 'e'
-	}
-	e.buf = strconv.AppendFloat(e.buf, f, verb, -1, 64)
-	if n := len(e.buf); verb == 'e' && n >= 4 && e.buf[n-4] == 'e' && e.buf[n-2] == '0' {
-		e.buf[n-2] = e.buf[n-1]
-		e.buf = e.buf[:n-1]
-	}
 }
 
 // marshaler is a json.Encoder with the buffer it writes to: the only way to

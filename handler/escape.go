@@ -1,20 +1,6 @@
 package handler
 
-import (
-	"time"
-	"unicode/utf8"
-)
-
-// appendTime appends t as time.Time.MarshalJSON does. RFC 3339 has years of
-// four digits only.
-func appendTime(dst []byte, t time.Time) []byte {
-	if y := t.Year(); y < 0 || y >= 10_000 {
-		return appendString(dst, "!ERROR:time.Time year outside of range [0,9999]")
-	}
-	dst = append(dst, '"')
-	dst = t.AppendFormat(dst, time.RFC3339Nano)
-	return append(dst, '"')
-}
+import "unicode/utf8"
 
 // plain tells the bytes that stand for themselves in a JSON string.
 var plain = func() (t [256]bool) {
@@ -24,12 +10,40 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// plainPrefix returns how many bytes at the start of s stand for themselves.
+func plainPrefix(s string) (n int) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(s)-n >= 8; n += 8 {
+		b := uint64(s[n]) | uint64(s[n+1])<<8 | uint64(s[n+2])<<16 | uint64(s[n+3])<<24 |
+			uint64(s[n+4])<<32 | uint64(s[n+5])<<40 | uint64(s[n+6])<<48 | uint64(s[n+7])<<56
+		// Eight bytes at once: the top bit of each is set in b when it is not
+		// ASCII, and in the differences when it is a quote, a backslash or a
+		// control character; a borrow can only set more of them.
+		if special := b | (b ^ ones*'"' - ones) | (b ^ ones*'\\' - ones) | (b - ones*' '); special&highs != 0 {
+			break
+		}
+	}
+	for n < len(s) && plain[s[n]] {
+		n++
+	}
+	return n
+}
+
 // appendString appends s in quotes, escaped as encoding/json does without HTML
 // escaping: control characters, quotes and backslashes, invalid UTF-8, and
 // U+2028 and U+2029, which end a line in JavaScript.
 func appendString(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
+	n := plainPrefix(s)
+	dst = append(dst, s[:n]...)
+	if n < len(s) {
+		dst = appendEscaped(dst, s[n:])
+	}
+	return append(dst, '"')
+}
+
+func appendEscaped(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
 	start := 0
 	for i := 0; i < len(s); {
 		b := s[i]
@@ -69,6 +83,5 @@ func appendString(dst []byte, s string) []byte {
 		i++
 		start = i
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
+	return append(dst, s[start:]...)
 }

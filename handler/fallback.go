@@ -27,7 +27,7 @@ func startFallback(h slog.Handler) *fallback {
 
 // offer takes a copy of a dropped record.
 func (f *fallback) offer(e *entry, body []byte) {
-	_ = f.queue.put(e.level, e.unix, body, true) // after close it is nobody's
+	_ = f.queue.put(0, e.level, e.time(), body, true) // after close it is nobody's
 }
 
 // run hands records over until the queue is closed and empty.
@@ -72,10 +72,7 @@ func (f *fallback) close(ctx context.Context) {
 // rebuild makes a record of an encoded one: time, level and message as they
 // were, the attributes in their order, groups as groups.
 func rebuild(e *entry) slog.Record {
-	r := slog.NewRecord(time.Time{}, e.level, "", 0)
-	if e.unix != 0 {
-		r.Time = time.Unix(e.unix, 0)
-	}
+	r := slog.NewRecord(e.time(), e.level, "", 0)
 	d := json.NewDecoder(bytes.NewReader(e.body()))
 	d.UseNumber()
 	attrs, err := readObject(d)

@@ -211,11 +211,7 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	e := newEncoder(h.format)
 	defer e.free()
 	whole := e.record(ctx, &r, h.extra)
-	var unix int64
-	if !r.Time.IsZero() {
-		unix = r.Time.Unix()
-	}
-	return h.pub.queue.put(r.Level, unix, e.buf, whole)
+	return h.pub.queue.put(e.lane, r.Level, r.Time, e.buf, whole)
 }
 
 // WithAttrs returns a Handler whose records begin with h's attributes followed

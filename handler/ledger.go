@@ -34,6 +34,20 @@ func (t *tally) total() (n uint64) {
 type loss struct {
 	tally
 	first, last time.Time
+	timed       uint64 // of them, those whose time is known
+}
+
+// time notes when the records counted since the last call were shed. Asking the
+// clock for each of them would double what they cost.
+func (l *loss) time() {
+	if l.total() == l.timed {
+		return
+	}
+	l.timed = l.total()
+	l.last = time.Now()
+	if l.first.IsZero() {
+		l.first = l.last
+	}
 }
 
 // outcome is what became of published records.
@@ -56,11 +70,6 @@ func (q *queue) dropLocked(why cause, e *entry, body []byte) {
 func (q *queue) countLocked(why cause, e *entry, body []byte) {
 	q.ledger.dropped[why][rank(e.level)]++
 	if why == shed {
-		now := time.Now()
-		if q.loss.first.IsZero() {
-			q.loss.first = now
-		}
-		q.loss.last = now
 		q.loss.tally[rank(e.level)]++
 	}
 	if q.fallback != nil {
@@ -87,4 +96,4 @@ func (q *queue) lossKnown() bool {
 	return q.lossKnownLocked()
 }
 
-func (q *queue) lossKnownLocked() bool { return !q.loss.first.IsZero() && q.bytes <= q.limit/2 }
+func (q *queue) lossKnownLocked() bool { return q.loss.total() > 0 && q.bytes <= q.limit/2 }

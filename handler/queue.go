@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,63 +21,92 @@ type queue struct {
 	fallback *fallback     // gets what is dropped; may be nil
 	wake     chan struct{} // has a value when records wait and the publisher may not know
 	stop     chan struct{} // closed when the queue closes
+	inboxes  []inbox       // in front of the queue; may be empty
 
-	mu       sync.Mutex // guards what follows
+	issued atomic.Uint64 // sequence numbers; changed with an inbox locked, or mu where there is none
+	idle   atomic.Bool   // the publisher waits for wake
+
+	mu       sync.Mutex // guards what follows; locked before an inbox
+	gathered []letters  // for each inbox, empty: what takes the place of its letters
 	waiting  [ranks]fifo
 	window   []entry // taken by the publisher, oldest first; a part of backing
 	backing  []entry // reused for window
 	bytes    int     // of waiting and window
 	records  int     // in waiting and window
-	seq      uint64  // of the last record put
+	seq      uint64  // of the last record that is not in an inbox
 	taken    uint64  // records that have come into the window
 	refused  uint64  // of them, records that were given up
 	closed   bool
-	idle     bool          // the publisher waits for wake
 	progress chan struct{} // closed and replaced when records leave; nil when nobody waits
 	ledger   ledger
 	loss     loss // not reported yet
 }
 
 func newQueue(limit int, overflow Overflow, patience time.Duration) *queue {
+	inboxes := newInboxes(limit, overflow)
 	return &queue{
-		limit:    limit,
+		limit:    limit - len(inboxes)*inboxSize,
 		overflow: overflow,
 		patience: patience,
 		wake:     make(chan struct{}, 1),
 		stop:     make(chan struct{}),
+		inboxes:  inboxes,
+		gathered: make([]letters, len(inboxes)),
 	}
 }
 
 // put gives the record the next sequence number and keeps a copy of it, or
 // drops what the policy says. A record that is not whole stands for one that
 // was too large; that one has been lost already. It blocks only under Block.
-func (q *queue) put(level slog.Level, unix int64, body []byte, whole bool) error {
+// Goroutines that run at the same time do best with different lanes, any
+// numbers. The record's time, at, may be zero.
+func (q *queue) put(lane uint32, level slog.Level, at time.Time, body []byte, whole bool) (err error) {
+	e := entry{level: level, size: int32(len(body)), whole: whole}
+	if !at.IsZero() {
+		e.unix = at.Unix()
+	}
+	if n := uint32(len(q.inboxes)); n == 0 || !q.inboxes[lane%n].add(q, &e, body) {
+		err = q.putDirectly(&e, body)
+	}
+	q.rouse()
+	return err
+}
+
+// putDirectly is put past the inboxes.
+func (q *queue) putDirectly(e *entry, body []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.overflow == Block {
 		q.waitForRoomLocked(len(body))
 	}
-	q.seq++
-	e := entry{seq: q.seq, unix: unix, level: level, whole: whole}
-	if !whole {
-		q.countLocked(oversize, &e, body)
+	q.gatherLocked(e)
+	err := error(nil)
+	if q.closed {
+		err = ErrClosed
+	}
+	q.acceptLocked(e, body)
+	q.loss.time()
+	return err
+}
+
+// acceptLocked keeps a copy of the record, or drops what the policy says.
+func (q *queue) acceptLocked(e *entry, body []byte) {
+	q.seq = e.seq
+	if !e.whole {
+		q.countLocked(oversize, e, body)
 	}
 	if q.closed {
-		q.dropLocked(closed, &e, body)
-		return ErrClosed
+		q.dropLocked(closed, e, body)
+		return
 	}
-	if !q.makeRoomLocked(len(body), rank(level)) {
-		q.dropLocked(shed, &e, body)
-		return nil
+	r := rank(e.level)
+	if q.bytes+len(body) > q.limit && !q.makeRoomLocked(len(body), r) {
+		q.dropLocked(shed, e, body)
+		return
 	}
-	q.waiting[rank(level)].push(e, body)
+	q.waiting[r].push(*e, body)
 	q.bytes += len(body)
 	q.records++
-	if q.idle {
-		q.idle = false
-		q.wake <- struct{}{}
-	}
-	return nil
 }
 
 // waitForRoomLocked waits, without the lock, until n bytes fit, patience is at
@@ -121,6 +151,7 @@ func (q *queue) oldestLocked() (first *fifo) {
 func (q *queue) fill(most, sent, burst int) []entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.gatherLocked(nil)
 	if cap(q.window) < most {
 		if q.backing == nil {
 			q.backing = make([]entry, 0, 2*most)
@@ -155,7 +186,25 @@ func (q *queue) arm() {
 	q.armLocked()
 }
 
-func (q *queue) armLocked() { q.idle = len(q.wake) == 0 }
+func (q *queue) armLocked() {
+	if len(q.wake) > 0 {
+		return
+	}
+	q.idle.Store(true)
+	if q.issued.Load() != q.seq {
+		q.rouse() // one came in between, and may have found idle unset
+	}
+}
+
+// rouse wakes an idle publisher.
+func (q *queue) rouse() {
+	if q.idle.Load() && q.idle.CompareAndSwap(true, false) {
+		select {
+		case q.wake <- struct{}{}:
+		default:
+		}
+	}
+}
 
 // settle lets go of the n oldest records of the window.
 func (q *queue) settle(n int, what outcome) {
@@ -224,6 +273,7 @@ func (q *queue) giveUpLarger(most int) {
 func (q *queue) flush(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.gatherLocked(nil)
 	for last := q.seq; q.pendingLocked(last); {
 		progress := q.progressLocked()
 		q.mu.Unlock()
@@ -256,10 +306,18 @@ func (q *queue) pendingLocked(last uint64) bool {
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed {
-		q.closed = true
-		close(q.stop)
+	if q.closed {
+		return
 	}
+	for i := range q.inboxes {
+		in := &q.inboxes[i]
+		in.mu.Lock()
+		in.closed = true
+		in.mu.Unlock()
+	}
+	q.gatherLocked(nil)
+	q.closed = true
+	close(q.stop)
 }
 
 // abandon lets go of everything: records that were published have an unknown
@@ -307,6 +365,7 @@ func (q *queue) movedLocked() {
 func (q *queue) snapshot() (l ledger, accepted uint64, records, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.gatherLocked(nil)
 	return q.ledger, q.seq, q.records, q.bytes
 }
 

@@ -19,7 +19,7 @@ var levelsOf = map[rune]slog.Level{'d': slog.LevelDebug, 'i': slog.LevelInfo, 'w
 // putAll puts a record of ten bytes for each letter.
 func putAll(q *queue, letters string) {
 	for _, l := range letters {
-		_ = q.put(levelsOf[l], 0, []byte(strings.Repeat(string(l), 10)), true)
+		_ = q.put(0, levelsOf[l], time.Time{}, []byte(strings.Repeat(string(l), 10)), true)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestCloseWakesWhoWaitsForRoom(t *testing.T) {
 		q := newQueue(10, Block, time.Hour)
 		putAll(q, "i")
 		failed := make(chan error)
-		go func() { failed <- q.put(slog.LevelInfo, 0, []byte("0123456789"), true) }()
+		go func() { failed <- q.put(0, slog.LevelInfo, time.Time{}, []byte("0123456789"), true) }()
 		synctest.Wait()
 		q.close()
 		if err := <-failed; !errors.Is(err, ErrClosed) {
@@ -183,6 +183,9 @@ func TestQueueAccountsForEveryRecord(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		overflow := []Overflow{ShedByLevel, DropOldest}[seed%2]
 		q := newQueue(300_000, overflow, 0)
+		if seed%4 >= 2 {
+			q = inboxed(300_000, overflow)
+		}
 		bodies := map[uint64]string{}
 		sent, last, came := 0, uint64(0), uint64(0)
 		for range 1000 {
@@ -193,8 +196,8 @@ func TestQueueAccountsForEveryRecord(t *testing.T) {
 					size = rnd.IntN(2 * chunkSize)
 				}
 				body := strings.Repeat(string(rune('a'+rnd.IntN(26))), size)
-				_ = q.put(slog.Level(rnd.IntN(16)-6), 0, []byte(body), rnd.IntN(50) > 0)
-				bodies[q.seq] = body
+				_ = q.put(rnd.Uint32(), slog.Level(rnd.IntN(16)-6), time.Time{}, []byte(body), rnd.IntN(50) > 0)
+				bodies[q.issued.Load()] = body
 			case 2:
 				next := q.fill(50, sent, 20)
 				for i := range next {

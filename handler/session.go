@@ -234,10 +234,8 @@ func (s *session) send(records []entry) error {
 		App:      s.App,
 		Host:     s.host,
 		Count:    len(records),
+		Time:     first.time(),
 		Dropped:  first.missing,
-	}
-	if first.unix != 0 {
-		about.Time = time.Unix(first.unix, 0)
 	}
 	confirm, err := s.post(&about, first.level, body)
 	if err != nil {

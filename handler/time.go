@@ -1,0 +1,47 @@
+package handler
+
+import "time"
+
+// seconds writes times as time.Time.MarshalJSON does, and remembers the text of
+// the last second: the times of records that follow one another mostly differ
+// in their nanoseconds only. Its zero value is ready.
+type seconds struct {
+	unix int64
+	loc  *time.Location // nil when nothing is remembered
+	date [len(`"2006-01-02T15:04:05`)]byte
+	zone []byte // and the closing quote
+}
+
+// append appends t. RFC 3339 has years of four digits only.
+func (s *seconds) append(dst []byte, t time.Time) []byte {
+	if t.Unix() != s.unix || t.Location() != s.loc {
+		if y := t.Year(); y < 0 || y >= 10_000 {
+			return appendString(dst, "!ERROR:time.Time year outside of range [0,9999]")
+		}
+		var text [40]byte
+		whole := t.AppendFormat(text[:0], `"`+time.RFC3339+`"`)
+		s.zone = append(s.zone[:0], whole[copy(s.date[:], whole):]...)
+		s.unix, s.loc = t.Unix(), t.Location()
+	}
+	dst = append(dst, s.date[:]...)
+	if n := t.Nanosecond(); n != 0 {
+		dst = appendFraction(dst, n)
+	}
+	return append(dst, s.zone...)
+}
+
+// appendFraction appends nanoseconds, not zero, as a fraction of a second
+// without trailing zeros.
+func appendFraction(dst []byte, nanoseconds int) []byte {
+	digits := [10]byte{0: '.'}
+	n := uint32(nanoseconds)
+	for i := len(digits) - 1; i > 0; i-- {
+		digits[i] = '0' + byte(n%10)
+		n /= 10
+	}
+	last := len(digits)
+	for digits[last-1] == '0' {
+		last--
+	}
+	return append(dst, digits[:last]...)
+}
