@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -176,6 +177,8 @@ func (s *session) publish() (sent bool, err error) {
 	if len(s.flights) == 0 {
 		s.progress = time.Now()
 	}
+	s.conn.Cork()
+	defer func() { err = cmp.Or(err, s.conn.Uncork()) }()
 	for len(records) > 0 && len(s.flights) < maxWindow {
 		n := s.together(records)
 		if err := s.send(records[:n]); err != nil {

@@ -15,11 +15,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
-	"os"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -106,7 +103,7 @@ func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 			}
 			// The handshake knows no context; closing the socket ends it.
 			stop := context.AfterFunc(ctx, func() { raw.Close() })
-			c.raw = &socket{Conn: raw, timeout: cfg.WriteTimeout, handshake: stop}
+			c.raw = newSocket(raw, cfg.WriteTimeout, stop)
 			return c.raw, nil
 		},
 	})
@@ -141,6 +138,14 @@ func (c *Config) login(ctx context.Context, to *Endpoint) ([]amqp.Authentication
 // lost, the next one is tried at once. It is for the goroutine of Supervise.
 func (c *Conn) Useful() { c.useful = true }
 
+// Cork has what is written from now on held back, as far as it is not much, so
+// that several messages go to the network together. Uncork must follow soon.
+func (c *Conn) Cork() { c.raw.cork() }
+
+// Uncork writes what was held back since Cork. It blocks until that is done,
+// at most for WriteTimeout.
+func (c *Conn) Uncork() error { return c.raw.uncork() }
+
 // Abort closes the socket at once. Whatever waits for the connection returns
 // with an error.
 func (c *Conn) Abort() { c.raw.Close() }
@@ -163,37 +168,3 @@ func (c *Conn) Close(ctx context.Context) {
 // Lost is closed, after the reason where there is one, when the connection has
 // ended.
 func (c *Conn) Lost() <-chan *amqp.Error { return c.done }
-
-// socket is the connection below amqp091-go, and below TLS.
-type socket struct {
-	net.Conn
-	timeout   time.Duration
-	handshake func() bool           // ends the handshake's deadline
-	failure   atomic.Pointer[error] // of Write, set once
-}
-
-// Write sets a deadline for every write. After an error the stream may be cut
-// within a frame, and nothing but closing it helps.
-func (s *socket) Write(p []byte) (int, error) {
-	if err := s.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
-		return 0, err
-	}
-	n, err := s.Conn.Write(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("the broker has taken no bytes for %v: %w", s.timeout, err)
-	}
-	if err != nil {
-		s.failure.CompareAndSwap(nil, &err)
-		s.Conn.Close()
-	}
-	return n, err
-}
-
-// failed returns why Write failed, if it has. What the library says then is only
-// that the socket is closed.
-func (s *socket) failed() error {
-	if err := s.failure.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
