@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/slogcast/slogcast/internal/quote"
 )
 
 // maxDepth is how deep groups may nest before the rest is replaced by a
@@ -170,14 +172,14 @@ func (e *encoder) appendBuiltins(r *slog.Record) {
 	case slog.LevelError:
 		buf = append(buf, `"level":"ERROR"`...)
 	default:
-		buf = appendString(append(buf, `"level":`...), r.Level.String())
+		buf = quote.Append(append(buf, `"level":`...), r.Level.String())
 	}
 	if e.source {
 		e.buf = buf
 		e.appendAttr(slog.Any(slog.SourceKey, source(r)))
 		buf = e.buf
 	}
-	e.buf = appendString(append(buf, `,"msg":`...), r.Message)
+	e.buf = quote.Append(append(buf, `,"msg":`...), r.Message)
 }
 
 // replaceBuiltins is appendBuiltins with ReplaceAttr.
@@ -338,7 +340,7 @@ func (e *encoder) appendComma() {
 
 func (e *encoder) appendKey(key string) {
 	e.appendComma()
-	e.buf = append(appendString(e.buf, key), ':')
+	e.buf = append(quote.Append(e.buf, key), ':')
 }
 
 // appendPlain appends a value of any kind but Any, Group and LogValuer.
@@ -346,7 +348,7 @@ func (e *encoder) appendPlain(kind slog.Kind, v *slog.Value) {
 	buf := e.buf
 	switch kind {
 	case slog.KindString:
-		buf = appendString(buf, v.String())
+		buf = quote.Append(buf, v.String())
 	case slog.KindInt64:
 		buf = strconv.AppendInt(buf, v.Int64(), 10)
 	case slog.KindUint64:
@@ -380,12 +382,12 @@ func (e *encoder) appendAny(v any) {
 				e.buf = append(e.buf, `"<nil>"`...)
 				return
 			}
-			e.buf = appendString(e.buf, fmt.Sprintf("!PANIC: %v", p))
+			e.buf = quote.Append(e.buf, fmt.Sprintf("!PANIC: %v", p))
 		}
 	}()
 	if err, ok := v.(error); ok {
 		if _, ok := v.(json.Marshaler); !ok {
-			e.buf = appendString(e.buf, err.Error())
+			e.buf = quote.Append(e.buf, err.Error())
 			return
 		}
 	}
@@ -393,7 +395,7 @@ func (e *encoder) appendAny(v any) {
 }
 
 func (e *encoder) appendError(text string) {
-	e.buf = appendString(e.buf, "!ERROR:"+text)
+	e.buf = quote.Append(e.buf, "!ERROR:"+text)
 }
 
 // marshaler is a json.Encoder with the buffer it writes to: the only way to

@@ -3,11 +3,13 @@ package handler
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/envelope"
 	"github.com/slogcast/slogcast/internal/link"
@@ -20,6 +22,8 @@ type publisher struct {
 	queue    *queue
 	producer string // UUID, once per Handler
 	host     string
+	headers  amqp.Table            // of messages that need no others; immutable
+	keys     map[slog.Level]string // routing keys; owned by run
 	status   *status
 
 	confirmTimeout time.Duration // immutable; see the constant
@@ -43,11 +47,14 @@ func newPublisher(o Options) (*publisher, error) {
 	if err != nil {
 		host = "unknown"
 	}
+	host = envelope.Clamp(host)
 	return &publisher{
 		Options:        o,
 		queue:          newQueue(o.Buffer, o.Overflow, o.BlockTimeout),
 		producer:       producer.String(),
-		host:           envelope.Clamp(host),
+		host:           host,
+		headers:        envelope.Headers(host),
+		keys:           make(map[slog.Level]string),
 		status:         newStatus(o.OnError),
 		confirmTimeout: confirmTimeout,
 		done:           make(chan struct{}),

@@ -255,11 +255,24 @@ func (s *session) send(records []entry) error {
 
 // post publishes a message.
 func (s *session) post(about *envelope.Envelope, l slog.Level, body []byte) (*amqp.DeferredConfirmation, error) {
-	m := about.Publishing(body)
+	m := about.Publishing(body, s.headers)
 	if s.Transient {
 		m.DeliveryMode = amqp.Transient
 	}
-	return s.ch.PublishWithDeferredConfirm(s.Exchange, envelope.RoutingKey(s.App, l.String()), false, false, m)
+	return s.ch.PublishWithDeferredConfirm(s.Exchange, s.routingKey(l), false, false, m)
+}
+
+// routingKey returns the key for a level. Those in use are few, and remembered.
+func (p *publisher) routingKey(l slog.Level) string {
+	const most = 64
+	key, ok := p.keys[l]
+	if !ok {
+		key = envelope.RoutingKey(p.App, l.String())
+		if len(p.keys) < most {
+			p.keys[l] = key
+		}
+	}
+	return key
 }
 
 // reportLoss publishes a record that says how many were shed, once there is

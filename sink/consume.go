@@ -23,6 +23,10 @@ var errStalled = errors.New("the output takes nothing; the last records were not
 // checkEvery is how often a tail that gets nothing looks after its binding.
 const checkEvery = 10 * time.Second
 
+// maxBatch is about how many records are written at a time. A message may hold
+// many.
+const maxBatch = 4096
+
 // tail is one call of Tail. A single goroutine runs all of it but the Writer.
 type tail struct {
 	Config
@@ -139,7 +143,10 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 		return nil, refused(err, c.Endpoint, "consume from its queue", "permission to read amq.gen-.*")
 	}
 	t.sequences.session++
-	s.deliveries = pump(deliveries, t.Prefetch)
+	s.deliveries = deliveries
+	if t.Linger == 0 {
+		s.deliveries = pump(deliveries, t.Prefetch)
+	}
 	return s, nil
 }
 
@@ -189,7 +196,7 @@ func (s *subscription) receive(ctx context.Context) error {
 				linger.Reset(s.Linger)
 			}
 			s.take(ctx, &d)
-			full := s.pending >= max(1, s.Prefetch/2)
+			full := s.pending >= max(1, s.Prefetch/2) || len(s.batch) >= maxBatch
 			if !full && (s.Linger > 0 || len(s.deliveries) > 0) {
 				break
 			}

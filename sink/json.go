@@ -4,13 +4,148 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"strings"
 	"unicode/utf8"
 )
 
-// isObject reports whether body is one JSON object and nothing else.
+// isObject reports whether body is one JSON object and nothing else, as
+// json.Valid sees it, in a fraction of its time: every record is looked at.
 func isObject(body []byte) bool {
-	trimmed := bytes.TrimLeft(body, " \t\r\n")
-	return len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(body)
+	rest := skipSpace(body)
+	if len(rest) == 0 || rest[0] != '{' {
+		return false
+	}
+	rest, ok := cutValue(rest, 0)
+	return ok && len(skipSpace(rest)) == 0
+}
+
+// cutValue returns what follows the value at the start of b. It is not ok when
+// there is no valid one.
+func cutValue(b []byte, depth int) (rest []byte, ok bool) {
+	if len(b) == 0 {
+		return nil, false
+	}
+	switch b[0] {
+	case '"':
+		return cutString(b)
+	case '{':
+		return cutMembers(skipSpace(b[1:]), depth+1, '}')
+	case '[':
+		return cutMembers(skipSpace(b[1:]), depth+1, ']')
+	case 't':
+		return bytes.CutPrefix(b, []byte("true"))
+	case 'f':
+		return bytes.CutPrefix(b, []byte("false"))
+	case 'n':
+		return bytes.CutPrefix(b, []byte("null"))
+	}
+	return cutNumber(b)
+}
+
+// cutMembers cuts an object or array behind its opening bracket.
+func cutMembers(b []byte, depth int, end byte) (rest []byte, ok bool) {
+	const maxDepth = 10_000 // as in encoding/json
+	if depth > maxDepth {
+		return nil, false
+	}
+	if len(b) > 0 && b[0] == end {
+		return b[1:], true
+	}
+	for {
+		if end == '}' {
+			if b, ok = cutString(b); !ok {
+				return nil, false
+			}
+			if b = skipSpace(b); len(b) == 0 || b[0] != ':' {
+				return nil, false
+			}
+			b = skipSpace(b[1:])
+		}
+		if b, ok = cutValue(b, depth); !ok {
+			return nil, false
+		}
+		b = skipSpace(b)
+		switch {
+		case len(b) == 0:
+			return nil, false
+		case b[0] == end:
+			return b[1:], true
+		case b[0] != ',':
+			return nil, false
+		}
+		b = skipSpace(b[1:])
+	}
+}
+
+func cutString(b []byte) (rest []byte, ok bool) {
+	if len(b) == 0 || b[0] != '"' {
+		return nil, false
+	}
+	for i := 1; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			return b[i+1:], true
+		case c < ' ':
+			return nil, false
+		case c != '\\':
+		case i+1 == len(b):
+			return nil, false
+		case b[i+1] == 'u':
+			if i+6 > len(b) || !isHex(b[i+2:i+6]) {
+				return nil, false
+			}
+			i += 5
+		case strings.IndexByte(`"\/bfnrt`, b[i+1]) < 0:
+			return nil, false
+		default:
+			i++
+		}
+	}
+	return nil, false
+}
+
+func isHex(digits []byte) bool {
+	for _, c := range digits {
+		if lower := c | 0x20; (c < '0' || c > '9') && (lower < 'a' || lower > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func cutNumber(b []byte) (rest []byte, ok bool) {
+	if b[0] == '-' {
+		b = b[1:]
+	}
+	switch {
+	case len(b) > 0 && b[0] == '0':
+		b = b[1:]
+	default:
+		if b, ok = cutDigits(b); !ok {
+			return nil, false
+		}
+	}
+	if len(b) > 0 && b[0] == '.' {
+		if b, ok = cutDigits(b[1:]); !ok {
+			return nil, false
+		}
+	}
+	if len(b) > 0 && b[0]|0x20 == 'e' {
+		b = b[1:]
+		if len(b) > 0 && (b[0] == '+' || b[0] == '-') {
+			b = b[1:]
+		}
+		return cutDigits(b)
+	}
+	return b, true
+}
+
+// cutDigits is ok when there is at least one digit.
+func cutDigits(b []byte) (rest []byte, ok bool) {
+	for len(b) > 0 && '0' <= b[0] && b[0] <= '9' {
+		b, ok = b[1:], true
+	}
+	return b, ok
 }
 
 // members yields the keys, still quoted, and values of a JSON object in order,

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/slogcast/slogcast/internal/envelope"
+	"github.com/slogcast/slogcast/internal/quote"
 )
 
 // Record is one log record as it came from the broker.
@@ -36,7 +39,7 @@ func (r *Record) ID() string {
 	if r.Seq == 0 {
 		return ""
 	}
-	return r.Producer + "/" + strconv.FormatUint(r.Seq, 10)
+	return envelope.MessageID(r.Producer, r.Seq)
 }
 
 // Level returns the record's level, and slog.LevelInfo for a record that has
@@ -53,8 +56,10 @@ func (r *Record) Level() slog.Level {
 // other.
 func (r *Record) AppendLine(dst []byte) []byte {
 	dst = r.appendOpen(dst)
-	if id := r.ID(); id != "" {
-		dst = appendMember(dst, "@id", id)
+	if r.Seq != 0 {
+		dst = appendMember(dst, "@id", r.Producer)
+		dst[len(dst)-1] = '/' // in place of the quote
+		dst = append(strconv.AppendUint(dst, r.Seq, 10), '"')
 	}
 	if r.App != "" {
 		dst = appendMember(dst, "@app", r.App)
@@ -96,12 +101,14 @@ func (r *Record) text() string {
 
 // appendMember appends a member to an object that is open at the end of dst.
 func appendMember(dst []byte, key, value string) []byte {
+	return quote.Append(appendKey(dst, key), value)
+}
+
+func appendKey(dst []byte, key string) []byte {
 	if dst[len(dst)-1] != '{' {
 		dst = append(dst, ',')
 	}
-	quoted, _ := json.Marshal(value) // a string can always be marshaled
-	dst = strconv.AppendQuote(dst, key)
-	return append(append(dst, ':'), quoted...)
+	return append(quote.Append(dst, key), ':')
 }
 
 // decoded is what a viewer makes of a record.

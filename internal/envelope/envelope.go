@@ -43,9 +43,13 @@ type Envelope struct {
 	Dropped  uint64    // sequence numbers below Seq that the producer has dropped
 }
 
+// Headers returns the headers that messages of a host have at least.
+func Headers(host string) amqp.Table { return amqp.Table{headerHost: host} }
+
 // MessageID returns "<producer>/<seq>".
 func MessageID(producer string, seq uint64) string {
-	return producer + "/" + strconv.FormatUint(seq, 10)
+	var id [64]byte
+	return string(strconv.AppendUint(append(append(id[:0], producer...), '/'), seq, 10))
 }
 
 // ParseMessageID undoes MessageID. Any other id, as other programs send, is
@@ -83,9 +87,13 @@ func RoutingKey(app, level string) string {
 }
 
 // Publishing returns e as the message's properties. The strings must fit AMQP
-// short strings; see Clamp.
-func (e *Envelope) Publishing(body []byte) amqp.Publishing {
-	headers := amqp.Table{headerHost: e.Host}
+// short strings; see Clamp. Messages that need no headers but the host share
+// those in common, which is what Headers returns, or nil.
+func (e *Envelope) Publishing(body []byte, common amqp.Table) amqp.Publishing {
+	headers := common
+	if headers == nil || e.Count > 1 || e.Dropped > 0 {
+		headers = Headers(e.Host)
+	}
 	contentType := ContentTypeJSON
 	if e.Count > 1 {
 		headers[headerCount] = int32(e.Count)

@@ -30,7 +30,7 @@ func TestEnvelopeArrivesAsItWasSent(t *testing.T) {
 			Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(1_700_000_000, 0),
 			Count: strings.Count(body, "\n") + 1, Dropped: 7,
 		}
-		p := want.Publishing([]byte(body))
+		p := want.Publishing([]byte(body), nil)
 		if err := p.Headers.Validate(); err != nil {
 			t.Fatal(err)
 		}

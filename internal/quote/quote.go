@@ -1,4 +1,6 @@
-package handler
+// Package quote writes JSON strings, the bytes that slog.JSONHandler would write:
+// handler and sink share it.
+package quote
 
 import "unicode/utf8"
 
@@ -29,10 +31,10 @@ func plainPrefix(s string) (n int) {
 	return n
 }
 
-// appendString appends s in quotes, escaped as encoding/json does without HTML
+// Append appends s in quotes, escaped as encoding/json does without HTML
 // escaping: control characters, quotes and backslashes, invalid UTF-8, and
 // U+2028 and U+2029, which end a line in JavaScript.
-func appendString(dst []byte, s string) []byte {
+func Append(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	n := plainPrefix(s)
 	dst = append(dst, s[:n]...)
