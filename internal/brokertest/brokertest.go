@@ -9,6 +9,9 @@
 //	(unset)      the embedded one, and a real one where there is one: Docker
 //	             first, then an installed rabbitmq-server
 //
+// A test that needs a node with settings of its own starts one beside these,
+// where rabbitmq-server is installed; not with a URL or embedded.
+//
 // What is asked for and can't be had is a failure. A broker is started when
 // the first test of a package needs it, and ended with the package's tests.
 package brokertest
@@ -154,7 +157,7 @@ func startEmbedded() (*Broker, error) {
 
 // startNode starts a private node, for all tests of this process.
 func startNode() (*Broker, error) {
-	n, err := newNode()
+	n, err := newNode(NodeConfig{})
 	if err != nil {
 		return nil, err
 	}

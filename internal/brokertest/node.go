@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -25,15 +26,47 @@ type Node struct {
 	ended    chan struct{} // closed when server has ended
 }
 
-// StartNode starts a node that no other test uses. It ends with t.
-func StartNode(t testing.TB) *Node {
+// NodeConfig is what a node has beside the defaults.
+type NodeConfig struct {
+	// Settings are lines of rabbitmq.conf.
+	Settings []string
+
+	// Plugins are enabled.
+	Plugins []string
+}
+
+// NeedNode skips a test that needs a node of its own, where this run is to meet
+// other brokers alone or rabbitmq-server is not installed.
+func NeedNode(t testing.TB) {
 	t.Helper()
-	n, err := newNode()
+	want := os.Getenv("LOGTAIL_TEST_BROKER")
+	if want == "embedded" || strings.HasPrefix(want, "amqp") {
+		t.Skip("needs a private node of rabbitmq-server; LOGTAIL_TEST_BROKER asks for another broker")
+	}
+	if _, err := findServer(); err != nil && want != "rabbitmq" {
+		t.Skipf("needs a private node: %v", err)
+	}
+}
+
+// StartNode starts a node that no other test uses. It ends with t.
+func StartNode(t testing.TB, cfg NodeConfig) *Node {
+	t.Helper()
+	n, err := newNode(cfg)
 	if err != nil {
 		t.Fatalf("no private node: %v", err)
 	}
 	t.Cleanup(n.stop)
 	return n
+}
+
+// configure writes the node's files of settings.
+func (n *Node) configure(cfg NodeConfig) error {
+	settings := strings.Join(cfg.Settings, "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(n.home, "rabbitmq.conf"), []byte(settings), 0o600); err != nil {
+		return err
+	}
+	plugins := "[" + strings.Join(cfg.Plugins, ",") + "].\n"
+	return os.WriteFile(filepath.Join(n.home, "enabled_plugins"), []byte(plugins), 0o600)
 }
 
 // Start starts the node again after Kill, and waits until it takes connections.

@@ -31,7 +31,7 @@ func findServer() (dir string, err error) {
 
 // newNode starts a private node of the installed rabbitmq-server, with its own
 // name, ports, data and Erlang port mapper, on loopback.
-func newNode() (*Node, error) {
+func newNode(cfg NodeConfig) (*Node, error) {
 	dir, err := findServer()
 	if err != nil {
 		return nil, err
@@ -57,10 +57,14 @@ func newNode() (*Node, error) {
 		"RABBITMQ_MNESIA_BASE="+filepath.Join(home, "mnesia"),
 		"RABBITMQ_LOG_BASE="+filepath.Join(home, "log"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(home, "enabled_plugins"),
-		"RABBITMQ_CONFIG_FILE="+filepath.Join(home, "rabbitmq"),
+		"RABBITMQ_CONFIG_FILE="+filepath.Join(home, "rabbitmq.conf"),
 	)
 	n.Broker = &Broker{URL: "amqp://guest:guest@127.0.0.1:" + ports[0] + "/", Ctl: n.ctl, stop: n.remove}
-	if err := n.launch(); err != nil {
+	err = n.configure(cfg)
+	if err == nil {
+		err = n.launch()
+	}
+	if err != nil {
 		os.RemoveAll(home)
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func TestFull(t *testing.T) {
 		t.Log("the full part is not run: it needs -full, an installed rabbitmq-server, and half an hour; see doc.go")
 		return
 	}
-	s := &suite{node: brokertest.StartNode(t)}
+	s := &suite{node: brokertest.StartNode(t, brokertest.NodeConfig{})}
 	defer func() { table(t, s.rows) }()
 	t.Run("fault=F05 wedge", s.wedgeByStop)
 	t.Run("fault=F15 wedge", s.wedgeByAlarm)
