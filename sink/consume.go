@@ -171,7 +171,7 @@ func refused(err error, to link.Endpoint, what, missing string) error {
 		return err
 	}
 	return &link.Error{
-		Problem: fmt.Sprintf("user %q on %s may not %s", to.User(), to, what),
+		Problem: fmt.Sprintf("%s on %s may not %s", to.Who(), to, what),
 		Hint:    "it needs " + missing + ": rabbitmqctl set_permissions",
 		Fatal:   true,
 	}

@@ -51,8 +51,11 @@ func describe(to Endpoint, cause, err error) *Error {
 	certificate, isCertificate := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
 	case isAMQP && refusal.Code == amqp.AccessRefused && strings.Contains(strings.ToLower(refusal.Reason), "vhost"):
-		problem, e.Fatal = fmt.Sprintf("user %q may not use vhost %q", to.user, to.path), true
+		problem, e.Fatal = fmt.Sprintf("%s may not use vhost %q", to.Who(), to.path), true
 		e.Hint = "grant it with rabbitmqctl set_permissions -p VHOST USER CONFIGURE WRITE READ, or use another vhost in the URL"
+	case isAMQP && refusal.Code == amqp.AccessRefused && to.external:
+		problem, e.Fatal = "login with the client certificate refused", true
+		e.Hint = "add a user of the name that the broker takes from the certificate, by its ssl_cert_login_from: the whole subject by default, or its common name"
 	case isAMQP && refusal.Code == amqp.AccessRefused:
 		problem, e.Fatal = fmt.Sprintf("login as %q refused", to.user), true
 		e.Hint = "check user and password in the URL; guest may log in from the broker's own machine only"
@@ -60,7 +63,7 @@ func describe(to Endpoint, cause, err error) *Error {
 		problem, e.Fatal = fmt.Sprintf("vhost %q does not exist", to.path), true
 		e.Hint = "create it with rabbitmqctl add_vhost, or use another after the / in the URL; the default vhost is an empty path"
 	case isAMQP && refusal.Code == amqp.NotAllowed && strings.Contains(refusal.Reason, "refused for user"):
-		problem, e.Fatal = fmt.Sprintf("user %q may not use vhost %q", to.user, to.path), true
+		problem, e.Fatal = fmt.Sprintf("%s may not use vhost %q", to.Who(), to.path), true
 		e.Hint = "grant it with rabbitmqctl set_permissions -p VHOST USER CONFIGURE WRITE READ, or use another vhost in the URL"
 	case isAMQP && refusal.Server:
 		problem = fmt.Sprintf("the broker answered %d %s", refusal.Code, refusal.Reason)

@@ -53,7 +53,7 @@ func (c *Conn) checkExchange(name string) error {
 	switch {
 	case ok && refusal.Code == amqp.NotFound:
 		return &Error{
-			Problem: fmt.Sprintf("exchange %q on %s does not exist, and user %q may not create it", name, c.Endpoint, c.Endpoint.user),
+			Problem: fmt.Sprintf("exchange %q on %s does not exist, and %s may not create it", name, c.Endpoint, c.Endpoint.Who()),
 			Hint:    "have it declared as a durable fanout by a user with the configure permission",
 			Fatal:   true,
 			err:     err,

@@ -130,7 +130,7 @@ func (c *Config) login(ctx context.Context, to *Endpoint) ([]amqp.Authentication
 	if err != nil {
 		return nil, &Error{Problem: fmt.Sprintf("connect to %s: get credentials: %v", to, err), err: err}
 	}
-	to.user = user
+	to.user, to.external = user, false
 	return []amqp.Authentication{&amqp.PlainAuth{Username: user, Password: password}}, nil
 }
 

@@ -21,13 +21,21 @@ type Endpoint struct {
 	host string // host:port
 	tls  bool
 	path string // the vhost
+
+	external bool // the client certificate says who the user is
 }
 
 // String returns the URL without its password.
 func (e Endpoint) String() string { return e.text }
 
-// User returns the name to log in with.
-func (e Endpoint) User() string { return e.user }
+// Who returns who logs in, for error texts: a certificate's user is known to
+// the broker alone.
+func (e Endpoint) Who() string {
+	if e.external {
+		return "the certificate's user"
+	}
+	return fmt.Sprintf("user %q", e.user)
+}
 
 // TLS reports whether the endpoint is reached with TLS.
 func (e Endpoint) TLS() bool { return e.tls }
@@ -104,10 +112,12 @@ func parse(raw string) (e Endpoint, problem string) {
 		host: net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)),
 		tls:  scheme == "amqps",
 		path: uri.Vhost,
+
+		external: slices.Equal(uri.AuthMechanism, []string{"external"}),
 	}
 	shown := url.URL{Scheme: scheme, User: url.User(uri.Username), Host: e.host, Path: "/"}
-	if u.User == nil && u.Query().Get("auth_mechanism") == "external" {
-		shown.User = nil // the certificate names the user
+	if u.User == nil && e.external {
+		shown.User = nil // what the library makes up plays no part
 	}
 	if uri.Vhost != "/" {
 		shown.Path += uri.Vhost
