@@ -22,6 +22,8 @@ const (
 	childKills = 20
 
 	childStopFor = time.Minute
+	linkFor      = time.Minute
+	filesFor     = 10 * time.Second
 )
 
 // Goals, in the full part.
@@ -33,6 +35,8 @@ const (
 	restartGoal  = 2 * time.Second
 	resumeGoal   = time.Second
 	rebindGoal   = 30 * time.Second
+	filesGoal    = 3 * time.Second  // the longest wait between attempts, and reports
+	dialGoal     = 13 * time.Second // a dial's time, the longest wait, and reports
 )
 
 func lasting(d time.Duration) time.Duration {
@@ -83,8 +87,12 @@ func TestFull(t *testing.T) {
 	s.run(t, "F18 permission revoked", s.revoked)
 	s.run(t, "F20 close_all_connections", s.closeAll)
 	s.run(t, "F21 a queue that refuses", s.refusing)
+	s.run(t, "F30 producer terminated (SIGTERM)", s.terminated)
+	s.run(t, "F30 producer terminated while the broker is stopped", s.terminatedWhileStopped)
 	s.run(t, "F31 producer kill -9", s.killProducer)
+	s.run(t, "F32 producer ends without Close", s.die)
 	s.run(t, "F34 producer stopped (SIGSTOP)", s.producerStopped)
+	s.run(t, "F37 producer may open no files", s.withoutFiles)
 	s.run(t, "F36 memory with the broker away", s.memory)
 	s.run(t, "F40 tail's output stalled", s.stalled)
 	s.run(t, "F40 logtail stopped (SIGSTOP)", s.logtailStopped)

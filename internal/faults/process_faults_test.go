@@ -1,10 +1,15 @@
 package faults
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/slogcast/slogcast/internal/brokertest"
 )
 
 // killProducer kills a program that logs as fast as it can. What the broker had
@@ -12,25 +17,109 @@ import (
 func (s *suite) killProducer(r *run) {
 	most := 0
 	for i := range times(childKills) {
-		name := "child" + strconv.Itoa(i)
-		c, _, reports := startChild(r.t, childFast, s.node.URL, r.exchange, name)
-		last := report{}
-		for last.Confirmed == 0 {
-			next, ok := <-reports
-			if !ok {
-				r.t.Fatal("the child has ended")
-			}
-			last = next
-		}
+		c := r.startChild(childFast, s.node.URL, "child"+strconv.Itoa(i))
+		c.confirming(soon)
 		killing := time.AfterFunc(rand.N(time.Second), func() { _ = c.Process.Kill() })
-		for next := range reports {
-			last = next
-		}
+		c.end()
 		killing.Stop()
-		r.deaths = append(r.deaths, death{name, last})
-		most = max(most, last.PendingRecords)
+		most = max(most, c.last.PendingRecords)
 	}
 	r.measure("%d kills; at most %d records in the buffer", times(childKills), most)
+}
+
+// die has programs end without Close, while they log.
+func (s *suite) die(r *run) {
+	left := 0
+	for i := range times(childKills) {
+		what, says := childPanic, "panic: the program is at fault"
+		if i%2 > 0 {
+			what, says = childExit, ""
+		}
+		c := r.startChild(what, s.node.URL, "child"+strconv.Itoa(i))
+		c.confirming(soon)
+		c.order()
+		c.end()
+		// It has logged nothing after its last report: what the broker does not
+		// get was in the buffer then, or accountDead finds it lost.
+		if got := c.errs.String(); !strings.HasPrefix(got, says) || says == "" && got != "" {
+			r.t.Errorf("%s said %q, want %q", c.name, got, says)
+		}
+		left += c.last.PendingRecords
+	}
+	r.measure("%d panics and os.Exit, %d records in the buffers", times(childKills), left)
+}
+
+// terminated has a program end in order with records queued.
+func (s *suite) terminated(r *run) {
+	proxy := r.proxy()
+	c := r.startChild(childBurst, proxy.URL, "child terminated")
+	c.confirming(soon)
+	proxy.Fault(brokertest.ToBroker, brokertest.Fault{Hold: true})
+	c.queued()
+	left := c.last.PendingRecords
+	terminate(c.Process)
+	proxy.Fault(brokertest.ToBroker, brokertest.Fault{})
+	r.within("exit", c.end(), terminateIn)
+	r.measure("%d were queued", left)
+	if c.last.Confirmed != burstSize+1 || c.errs.Len() > 0 || !c.ProcessState.Success() {
+		r.t.Errorf("%v, %q, %+v, want all confirmed", c.ProcessState, c.errs.String(), c.last.Stats)
+	}
+}
+
+// terminatedWhileStopped is terminated with a broker that answers nothing.
+func (s *suite) terminatedWhileStopped(r *run) {
+	r.t.Cleanup(s.node.Continue)
+	c := r.startChild(childBurst, s.node.URL, "child terminated")
+	c.confirming(soon)
+	s.node.Stop()
+	c.queued()
+	terminate(c.Process)
+	r.within("exit", c.end(), closeGoal)
+	s.node.Continue()
+	if int(c.last.Dropped.Closed+c.last.Unknown) != burstSize || c.last.PendingRecords != 0 {
+		r.t.Errorf("got %+v, want %d dropped or unknown", c.last.Stats, burstSize)
+	}
+	if want := fmt.Sprintf("close: %d records left, %d of them published but not confirmed", burstSize, c.last.Unknown); !strings.Contains(c.errs.String(), want) {
+		r.t.Errorf("it printed %q, want %q", c.errs.String(), want)
+	}
+	r.measure("%d unknown, the rest dropped, as printed", c.last.Unknown)
+}
+
+// queued has the child log its burst, and waits until it has.
+func (p *process) queued() {
+	p.run.t.Helper()
+	p.order()
+	p.await("full", soon, func(one report) bool { return one.Accepted > burstSize })
+	if n := p.last.PendingRecords; n < burstSize/2 {
+		p.run.t.Fatalf("%s: only %d records are queued", p.name, n)
+	}
+}
+
+// withoutFiles has a program lose its connection while it may open no file.
+func (s *suite) withoutFiles(r *run) {
+	proxy := r.proxy()
+	c := r.startChild(childFiles, proxy.URL, "child without files")
+	c.confirming(soon)
+	c.order()
+	proxy.Cut()
+	r.measure("error after %s", short(c.await("refused", soon, func(one report) bool {
+		return strings.Contains(one.LastError, syscall.EMFILE.Error())
+	})))
+	lasting := time.After(lasting(filesFor))
+	c.await("away", soon, func(one report) bool {
+		if one.Connected {
+			r.t.Error("it is connected without a file")
+		}
+		select {
+		case <-lasting:
+			return true
+		default:
+			return false
+		}
+	})
+	c.order()
+	r.within("confirming after", c.confirming(soon), filesGoal)
+	c.endClean()
 }
 
 // death is a producer that was killed, and its last report.
@@ -42,12 +131,18 @@ type death struct {
 // accountDead checks what is left of producers that were killed.
 func (r *run) accountDead(seen *sightings) {
 	r.t.Helper()
+	missing := 0
 	for _, d := range r.deaths {
 		got := seen.of(d.name)
 		r.row.received += len(got.times)
 		r.row.attempted += int(d.last.Accepted)
 		r.row.confirmed += int(d.last.Confirmed)
 		r.row.dropped += int(d.last.Dropped.Total())
+		r.row.unknown += int(d.last.Unknown)
+		r.row.reconnects += int(d.last.Reconnects)
+		r.row.p50, r.row.p999 = max(r.row.p50, d.last.P50), max(r.row.p999, d.last.P999)
+		r.row.most, r.row.control = max(r.row.most, d.last.Most), max(r.row.control, d.last.Control)
+		missing += max(0, int(d.last.Accepted-d.last.Dropped.Total())-len(got.times))
 		if len(got.times) < int(d.last.Confirmed) {
 			r.row.lost += int(d.last.Confirmed) - len(got.times)
 			r.t.Errorf("producer %s: it had %d confirmed, the queue has %d", d.name, d.last.Confirmed, len(got.times))
@@ -64,41 +159,33 @@ func (r *run) accountDead(seen *sightings) {
 		r.row.told += told
 		r.row.twice += twice
 	}
+	if missing > 0 {
+		r.measure("%d missing", missing)
+	}
 }
 
 // producerStopped stops a program for longer than the broker waits for its
 // heartbeats, and lets it go on.
 func (s *suite) producerStopped(r *run) {
-	const name = "child stopped"
-	c, end, reports := startChild(r.t, childPaced, s.node.URL, r.exchange, name)
-	r.t.Cleanup(func() { _ = c.Process.Kill() }) // if the test fails before its end
-	first, ok := <-reports
-	for ok && first.Confirmed == 0 {
-		first, ok = <-reports
+	c := r.startChild(childPaced, s.node.URL, "child stopped")
+	c.confirming(soon)
+	worked := func() {
+		before := c.last.Confirmed
+		c.await("at work", soon, func(one report) bool { return one.Confirmed > before+3*rate })
 	}
+	worked()
 	pause(c.Process)
 	wait(lasting(childStopFor))
 	resume(c.Process)
-	// What it has reported until now may be from before.
-	var last report
-	for start := time.Now(); last.Reconnects == 0 || last.PendingRecords > 1000; {
-		last, ok = <-reports
-		if !ok || time.Since(start) > soon {
-			r.t.Fatalf("it does not come back: %+v", last.Stats)
-		}
-		if testing.Short() {
-			break // the broker has not missed a heartbeat
-		}
+	resumed := time.Now()
+	if !testing.Short() { // the broker has missed heartbeats
+		c.await("back", soon, func(one report) bool { return one.Reconnects > 0 })
 	}
-	end()
-	for next := range reports {
-		last = next
-	}
-	if last.Confirmed != last.Accepted {
-		r.t.Errorf("got %+v, want all confirmed", last.Stats)
-	}
-	r.measure("%d reconnects", last.Reconnects)
-	r.deaths = append(r.deaths, death{name, last})
+	c.confirming(soon)
+	r.within("confirming after SIGCONT", time.Since(resumed), continueGoal)
+	worked()
+	c.endClean()
+	r.measure("%d reconnects", c.last.Reconnects)
 }
 
 // memory logs at full speed in a process that may have 64 MiB, while the broker
@@ -107,13 +194,13 @@ func (s *suite) memory(r *run) {
 	// Nothing listens on the discard port of loopback.
 	const nobody = "amqp://guest:guest@127.0.0.1:9/"
 	const limit = 64 << 20
-	_, end, reports := startChild(r.t, childFast, nobody, r.exchange, "memory", "GOMEMLIMIT=64MiB")
+	c := r.startChild(childFast, nobody, "memory", environment("GOMEMLIMIT=64MiB"))
 	during := lasting(memoryFor)
-	stop := time.AfterFunc(during, end)
+	stop := time.AfterFunc(during, func() { c.in.Close() })
 	defer stop.Stop()
 	var early, most, last report
 	start := time.Now()
-	for next := range reports {
+	for next := range c.reports {
 		last = next
 		if time.Since(start) < during/5 {
 			early.Heap, early.Resident, early.Mapped = max(early.Heap, next.Heap), max(early.Resident, next.Resident), max(early.Mapped, next.Mapped)
