@@ -47,7 +47,7 @@ const (
 	burstSize = 10_000
 
 	// terminateIn is how long a child's Close may take after SIGTERM.
-	terminateIn = 2 * time.Second
+	terminateIn = 5 * time.Second
 )
 
 // report is a line that a child writes.

@@ -28,15 +28,18 @@ const (
 
 // Goals, in the full part.
 const (
-	handleGoal   = time.Millisecond // 99.9 % of the calls of Handle
-	closeGoal    = 2*time.Second + 100*time.Millisecond
-	holeGoal     = 16 * time.Second // 1.5 heartbeats of 10 s, and 1 s
-	continueGoal = 5 * time.Second
-	restartGoal  = 2 * time.Second
-	resumeGoal   = time.Second
-	rebindGoal   = 30 * time.Second
-	filesGoal    = 3 * time.Second  // the longest wait between attempts, and reports
-	dialGoal     = 13 * time.Second // a dial's time, the longest wait, and reports
+	handleGoal     = time.Millisecond // 99.9 % of the calls of Handle
+	closeGoal      = 2*time.Second + 100*time.Millisecond
+	holeGoal       = 16 * time.Second // 1.5 heartbeats of 10 s, and 1 s
+	continueGoal   = 5 * time.Second
+	restartGoal    = 2 * time.Second
+	resumeGoal     = time.Second
+	rebindGoal     = 30 * time.Second
+	terminateGoal  = terminateIn + 100*time.Millisecond
+	finGoal        = time.Second
+	heartbeatsGoal = 30 * time.Second // three of logtail's
+	filesGoal      = 3 * time.Second  // the longest wait between attempts, and reports
+	dialGoal       = 13 * time.Second // a dial's time, the longest wait, and reports
 )
 
 func lasting(d time.Duration) time.Duration {
@@ -96,6 +99,7 @@ func TestFull(t *testing.T) {
 	s.run(t, "F36 memory with the broker away", s.memory)
 	s.run(t, "F40 tail's output stalled", s.stalled)
 	s.run(t, "F40 logtail stopped (SIGSTOP)", s.logtailStopped)
+	s.run(t, "F41 logtail killed, and frozen", s.logtailKilled)
 	s.run(t, "F42 nobody reads logtail's output", s.logtailUnread)
 	s.run(t, "F50 broker killed under logtail", s.logtailRestart)
 }
@@ -137,6 +141,7 @@ var withoutTail = map[string]bool{
 	"F05 Close while the broker is stopped": true,
 	"F36 memory with the broker away":       true,
 	"F40 logtail stopped (SIGSTOP)":         true,
+	"F41 logtail killed, and frozen":        true,
 	"F42 nobody reads logtail's output":     true,
 	"F50 broker killed under logtail":       true,
 }

@@ -4,17 +4,22 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/slogcast/slogcast/handler"
+	"github.com/slogcast/slogcast/internal/brokertest"
 )
 
 // logtail is a real logtail process.
@@ -33,7 +38,7 @@ type logtail struct {
 
 var gapNotice = regexp.MustCompile(`#(\d+)(?:-#?(\d+))?`)
 
-func startLogtail(r *run) *logtail {
+func startLogtail(r *run, url string) *logtail {
 	r.t.Helper()
 	binary := filepath.Join(r.t.TempDir(), "logtail")
 	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/logtail").CombinedOutput(); err != nil {
@@ -41,7 +46,7 @@ func startLogtail(r *run) *logtail {
 	}
 	l := &logtail{t: r.t, shown: map[int]int{}, told: map[int]bool{}, connected: make(chan struct{})}
 	l.cmd = exec.Command(binary, "--output", "json", "--exchange", r.exchange)
-	l.cmd.Env = append(l.cmd.Environ(), "LOGTAIL_URL="+r.broker.URL)
+	l.cmd.Env = append(l.cmd.Environ(), "LOGTAIL_URL="+url)
 	stdout, err := l.cmd.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)
@@ -105,7 +110,7 @@ func (l *logtail) hear(stderr io.Reader) {
 
 // logtailStopped stops a logtail process, and lets it go on.
 func (s *suite) logtailStopped(r *run) {
-	l := startLogtail(r)
+	l := startLogtail(r, s.node.URL)
 	defer func() { _ = l.cmd.Process.Kill() }()
 	a := r.produce(s.node.URL, handler.Options{}, 0)
 	stop := a.load(rate)
@@ -121,7 +126,7 @@ func (s *suite) logtailStopped(r *run) {
 
 // logtailRestart kills the broker under a logtail.
 func (s *suite) logtailRestart(r *run) {
-	l := startLogtail(r)
+	l := startLogtail(r, s.node.URL)
 	defer func() { _ = l.cmd.Process.Kill() }()
 	a, stop := r.loaded(s.node.URL, rate/5)
 	defer stop()
@@ -134,7 +139,7 @@ func (s *suite) logtailRestart(r *run) {
 
 // logtailUnread interrupts a logtail whose output nobody reads.
 func (s *suite) logtailUnread(r *run) {
-	l := startLogtail(r)
+	l := startLogtail(r, s.node.URL)
 	defer func() { _ = l.cmd.Process.Kill() }()
 	l.mu.Lock() // and so read waits
 	a, stop := r.loaded(s.node.URL, rate)
@@ -149,6 +154,82 @@ func (s *suite) logtailUnread(r *run) {
 	_ = l.cmd.Wait() // closes the pipes; Process.Wait has its state
 	r.measure("%v, %v", state, err)
 	stop()
+}
+
+// logtailKilled kills a logtail, and freezes another behind a network that has
+// forgotten it. Both leave an exclusive queue behind, which must not fill.
+func (s *suite) logtailKilled(r *run) {
+	_, stop := r.loaded(s.node.URL, rate/5)
+	defer stop()
+	l := startLogtail(r, s.node.URL)
+	queue := r.tailQueue()
+	killed := time.Now()
+	l.kill()
+	r.gone(queue)
+	r.within("queue gone after kill -9", time.Since(killed), finGoal)
+
+	proxy := r.proxy()
+	l = startLogtail(r, proxy.URL)
+	defer l.kill()
+	queue = r.tailQueue()
+	pause(l.cmd.Process)
+	proxy.Fault(brokertest.ToBroker, brokertest.Fault{Hole: true})
+	proxy.Fault(brokertest.ToClient, brokertest.Fault{Hole: true})
+	frozen := time.Now()
+	r.gone(queue)
+	r.within("after SIGSTOP behind a black hole", time.Since(frozen), heartbeatsGoal)
+	stop()
+}
+
+// kill ends logtail as kill -9 does.
+func (l *logtail) kill() {
+	_ = l.cmd.Process.Kill()
+	l.working.Wait()
+	_ = l.cmd.Wait()
+}
+
+// tailQueue returns the name of the queue of the run's only tail.
+func (r *run) tailQueue() string {
+	r.t.Helper()
+	out, err := r.broker.Ctl("--silent", "list_queues", "--no-table-headers", "name")
+	if err != nil {
+		r.t.Fatalf("rabbitmqctl list_queues: %v\n%s", err, out)
+	}
+	names := slices.DeleteFunc(strings.Fields(out), func(name string) bool { return name == r.queue })
+	if len(names) != 1 {
+		r.t.Fatalf("got queues %q, want one beside %s", names, r.queue)
+	}
+	return names[0]
+}
+
+// gone waits until there is no queue of this name.
+func (r *run) gone(queue string) {
+	r.t.Helper()
+	conn, err := amqp.Dial(r.broker.URL)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Close()
+	late := time.After(patience)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		ch, err := conn.Channel()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		// It is locked while its owner is there.
+		_, err = ch.QueueDeclarePassive(queue, false, false, false, false, nil)
+		ch.Close()
+		if refusal, ok := errors.AsType[*amqp.Error](err); ok && refusal.Code == amqp.NotFound {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-late:
+			r.t.Fatalf("the tail's queue is still there: %v", err)
+		}
+	}
 }
 
 // finish ends logtail and checks what it has shown of a producer.

@@ -74,7 +74,7 @@ func (s *suite) terminatedWhileStopped(r *run) {
 	s.node.Stop()
 	c.queued()
 	terminate(c.Process)
-	r.within("exit", c.end(), closeGoal)
+	r.within("exit", c.end(), terminateGoal)
 	s.node.Continue()
 	if int(c.last.Dropped.Closed+c.last.Unknown) != burstSize || c.last.PendingRecords != 0 {
 		r.t.Errorf("got %+v, want %d dropped or unknown", c.last.Stats, burstSize)
