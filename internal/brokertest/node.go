@@ -20,6 +20,7 @@ type Node struct {
 
 	dir      string // of the server's scripts
 	home     string // of everything that the node writes
+	port     string
 	epmdPort string
 	env      []string
 	server   *exec.Cmd
@@ -59,9 +60,9 @@ func StartNode(t testing.TB, cfg NodeConfig) *Node {
 	return n
 }
 
-// configure writes the node's files of settings.
-func (n *Node) configure(cfg NodeConfig) error {
-	settings := strings.Join(cfg.Settings, "\n") + "\n"
+// Configure gives the node other settings and plugins, from the next Start on.
+func (n *Node) Configure(cfg NodeConfig) error {
+	settings := "listeners.tcp.own = 127.0.0.1:" + n.port + "\n" + strings.Join(cfg.Settings, "\n") + "\n"
 	if err := os.WriteFile(filepath.Join(n.home, "rabbitmq.conf"), []byte(settings), 0o600); err != nil {
 		return err
 	}

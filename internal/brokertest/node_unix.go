@@ -44,12 +44,10 @@ func newNode(cfg NodeConfig) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{dir: dir, home: home, epmdPort: ports[2]}
+	n := &Node{dir: dir, home: home, port: ports[0], epmdPort: ports[2]}
 	n.env = append(os.Environ(),
 		"HOME="+home,
 		"RABBITMQ_NODENAME=slogcast@localhost",
-		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
-		"RABBITMQ_NODE_PORT="+ports[0],
 		"RABBITMQ_DIST_PORT="+ports[1],
 		"ERL_EPMD_PORT="+ports[2],
 		"ERL_EPMD_ADDRESS=127.0.0.1",
@@ -60,7 +58,7 @@ func newNode(cfg NodeConfig) (*Node, error) {
 		"RABBITMQ_CONFIG_FILE="+filepath.Join(home, "rabbitmq.conf"),
 	)
 	n.Broker = &Broker{URL: "amqp://guest:guest@127.0.0.1:" + ports[0] + "/", Ctl: n.ctl, stop: n.remove}
-	err = n.configure(cfg)
+	err = n.Configure(cfg)
 	if err == nil {
 		err = n.launch()
 	}

@@ -84,6 +84,7 @@ func TestFull(t *testing.T) {
 	s.run(t, "F08 200 ms up, 200 ms down", flapping)
 	s.run(t, "F09 latency 500 ms ± 200 ms", latency)
 	s.run(t, "F11 cut at every offset of a publish", everyOffset)
+	s.run(t, "F12 link down", s.linkDown)
 	s.run(t, "F13 memory alarm", s.memoryAlarm)
 	s.run(t, "F14 disk alarm", s.diskAlarm)
 	s.run(t, "F16 exchange deleted", s.exchangeDeleted)
