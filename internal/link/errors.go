@@ -67,17 +67,20 @@ func describe(to Endpoint, cause, err error) *Error {
 		e.Hint = "grant it with rabbitmqctl set_permissions -p VHOST USER CONFIGURE WRITE READ, or use another vhost in the URL"
 	case isAMQP && refusal.Server:
 		problem = fmt.Sprintf("the broker answered %d %s", refusal.Code, refusal.Reason)
+	case errors.Is(cause, context.Canceled):
+		problem = "cancelled"
+	case isDNS && dns.IsNotFound:
+		problem = fmt.Sprintf("host %q not found", dns.Name)
+		e.Hint = "check the host name in the URL"
+	case isDNS:
+		problem = fmt.Sprintf("host %q can't be looked up: %s", dns.Name, dns.Err)
+		e.Hint = "check the name servers of this machine"
 	case errors.Is(cause, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		problem = "no answer in time"
 		e.Hint = "check host and port, a firewall, and whether the broker is overloaded"
-	case errors.Is(cause, context.Canceled):
-		problem = "cancelled"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		problem = "connection refused"
 		e.Hint = "nothing listens there: check host and port, and whether RabbitMQ is running"
-	case isDNS:
-		problem = fmt.Sprintf("host %q not found", dns.Name)
-		e.Hint = "check the host name in the URL"
 	case isHeader && header.Conn != nil:
 		problem, e.Fatal = "the port does not speak TLS", true
 		e.Hint = "use amqp://, or the broker's TLS port, 5671 by default"
