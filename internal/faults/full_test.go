@@ -91,6 +91,7 @@ func TestFull(t *testing.T) {
 	s.run(t, "F18 permission revoked", s.revoked)
 	s.run(t, "F20 close_all_connections", s.closeAll)
 	s.run(t, "F21 a queue that refuses", s.refusing)
+	s.run(t, "F25 no name server's answer", s.names)
 	s.run(t, "F30 producer terminated (SIGTERM)", s.terminated)
 	s.run(t, "F30 producer terminated while the broker is stopped", s.terminatedWhileStopped)
 	s.run(t, "F31 producer kill -9", s.killProducer)
