@@ -15,13 +15,12 @@
 //   - Goroutines and file descriptors are back within 5 s of Close.
 //
 // The quick part runs with go test ./... and breaks the network only. The full
-// part kills, stops and alarms a private RabbitMQ, takes most of an hour, and
+// part kills, stops and alarms a private RabbitMQ, takes about 35 minutes, and
 // asserts times as well:
 //
 //	go test ./internal/faults -run Full -full -v -timeout 60m -table FILE
 //
 // With -short as well, faults last a tenth of their time. In the table, wire
-// duplicates are messages that came again under the same message-id, recovered
-// are records that arrived though nobody confirmed them, and gap told are those
-// that the tail said it misses.
+// duplicates are records that came again, under the same message-id, and gap
+// told are those that the tail said it misses.
 package faults

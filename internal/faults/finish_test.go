@@ -35,6 +35,9 @@ func (r *run) finish() {
 	}
 	r.accountDead(seen)
 	r.foreign("queue has", seen)
+	for _, h := range seen.handlers {
+		r.row.wire += h.repeats()
+	}
 	if r.tail != nil {
 		r.foreign("tail showed", r.tail.seen)
 	}
@@ -83,7 +86,6 @@ func (r *run) foreign(who string, seen *sightings) {
 // they said while the connection was being lost may be gone.
 func (r *run) reported(seen *sightings) {
 	r.t.Helper()
-	r.row.wire -= seen.losses
 	shed := 0
 	for _, p := range r.producers {
 		shed += int(p.h.Stats().Dropped.Shed)
@@ -92,7 +94,7 @@ func (r *run) reported(seen *sightings) {
 		r.t.Errorf("the handlers said that %d records were dropped, there were %d", seen.shed, shed)
 	}
 	if seen.losses > 0 {
-		r.measure("%d dropped, as told in %d records", seen.shed, seen.losses)
+		r.measure("%d told in %d records of the handler", seen.shed, seen.losses)
 	}
 }
 

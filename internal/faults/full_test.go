@@ -115,7 +115,7 @@ func (s *suite) run(t *testing.T, fault string, do func(r *run)) {
 			r.measure("took %v", time.Since(began).Round(time.Second))
 			r.row.failed = t.Failed()
 			s.rows = append(s.rows, r.row)
-			t.Logf("\n%s", r.row.String())
+			t.Logf("%s\n%s%s", r.row.details(), tableHead, r.row.String())
 		}()
 		do(r)
 		r.finish()

@@ -137,7 +137,6 @@ func (r *run) drain() *sightings {
 			r.t.Fatal(err)
 		}
 		for ; n > 0; n = waiting() {
-			r.row.wire += n
 			for ; n > 0; n-- {
 				r.read(ch, deliveries, seen)
 			}

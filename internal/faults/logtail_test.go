@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
@@ -148,11 +149,14 @@ func (s *suite) logtailUnread(r *run) {
 	interrupted := time.Now()
 	interrupt(l.cmd.Process)
 	state, err := l.cmd.Process.Wait()
+	if err != nil {
+		r.t.Error(err)
+	}
 	r.within("logtail ended after SIGINT", time.Since(interrupted), time.Second)
 	l.mu.Unlock()
 	l.working.Wait()
 	_ = l.cmd.Wait() // closes the pipes; Process.Wait has its state
-	r.measure("%v, %v", state, err)
+	r.measure("%v", state)
 	stop()
 }
 
@@ -262,9 +266,15 @@ func (l *logtail) finish(r *run, a *producer) {
 	if missing != told || wrong > 0 || twice > 0 {
 		r.t.Errorf("%d records are missing, logtail told of %d, showed %d of those, and %d twice", missing, told, wrong, twice)
 	}
-	for _, notice := range l.notices {
-		r.measure("%s", notice)
+	r.measure("%s", noticed(len(l.notices)))
+}
+
+// noticed says how many notices told of gaps.
+func noticed(n int) string {
+	if n == 1 {
+		return "1 gap notice"
 	}
+	return fmt.Sprintf("%d gap notices", n)
 }
 
 // mark logs records until logtail shows one, and returns its number.

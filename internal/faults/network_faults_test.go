@@ -19,7 +19,6 @@ func blackHole(r *run, holes map[brokertest.Direction]brokertest.Fault) {
 	}
 	took := a.lost(2 * time.Minute)
 	r.within("found", took, holeGoal)
-	r.measure("%q", a.h.Stats().LastError)
 	for d := range holes {
 		proxy.Fault(d, brokertest.Fault{})
 	}

@@ -34,7 +34,7 @@ func (s *suite) again(t testing.TB) {
 }
 
 func (s *suite) kill(r *run) {
-	a, stop := r.loaded(s.node.URL, rate/5)
+	a, stop := r.loaded(s.node.URL, rate)
 	defer stop()
 	var slowest time.Duration
 	for range times(kills) {
@@ -50,7 +50,7 @@ func (s *suite) kill(r *run) {
 }
 
 func (s *suite) restart(r *run) {
-	a, stop := r.loaded(s.node.URL, rate/5)
+	a, stop := r.loaded(s.node.URL, rate)
 	defer stop()
 	s.ctl(r.t, "stop_app")
 	s.ctl(r.t, "start_app")
@@ -111,7 +111,7 @@ func (s *suite) closeWhileStopped(r *run) {
 	stop()
 	took, _ := a.close(2 * time.Second)
 	r.within("Close(2 s)", took, closeGoal)
-	r.within("freed while stopped", back(r.t, before, 5*time.Second), 5*time.Second)
+	back(r.t, before, 5*time.Second)
 	s.node.Continue()
 }
 
@@ -153,7 +153,7 @@ func (s *suite) exchangeDeleted(r *run) {
 }
 
 func (s *suite) closeAll(r *run) {
-	a, stop := r.loaded(s.node.URL, rate/5)
+	a, stop := r.loaded(s.node.URL, rate)
 	defer stop()
 	var slowest time.Duration
 	for range times(closings) {

@@ -67,9 +67,12 @@ func (r *run) produce(url string, opts handler.Options, fill int) *producer {
 }
 
 // log gives the next record to the Handler, and keeps how long that took.
-func (p *producer) log() {
+func (p *producer) log() { p.logAt(time.Now()) }
+
+// logAt is log with a record of another time.
+func (p *producer) logAt(at time.Time) {
 	n := int(p.attempted.Add(1))
-	r := slog.NewRecord(time.Now(), slog.LevelInfo, "numbered", 0)
+	r := slog.NewRecord(at, slog.LevelInfo, "numbered", 0)
 	r.AddAttrs(slog.String("p", p.name), slog.Int("n", n), slog.String("sum", sum(p.name, n)))
 	if p.fill != "" {
 		r.AddAttrs(slog.String("fill", p.fill))

@@ -18,7 +18,7 @@ func quickly(t *testing.T, fault string, do func(r *run)) {
 		r := start(t, b, fault, true)
 		do(r)
 		r.finish()
-		t.Logf("\n%s%s", tableHead, r.row.String())
+		t.Logf("%s\n%s%s", r.row.details(), tableHead, r.row.String())
 	})
 }
 
@@ -180,6 +180,27 @@ func TestFailover(t *testing.T) { // F23
 		stop()
 		if second.Dials() == 0 {
 			r.t.Error("nothing went to the second")
+		}
+	})
+}
+
+// TestClockJumps has records whose time jumps as a clock does that is set: back,
+// ahead, without a monotonic reading, and without any time. The clock itself
+// can't be set here; what waits is measured by the monotonic one.
+func TestClockJumps(t *testing.T) { // F38
+	quickly(t, "F38 record times an hour off", func(r *run) {
+		proxy := r.proxy()
+		a := r.produce(proxy.URL, handler.Options{Batch: handler.Batch{Records: 10, Linger: 5 * time.Millisecond}}, 0)
+		logged := 0
+		for _, off := range []time.Duration{0, -time.Hour, time.Hour, 0} {
+			for range 25 {
+				a.logAt(time.Now().Add(off))
+				a.logAt(time.Now().Add(-off).Round(0)) // no monotonic reading
+				a.logAt(time.Time{})
+				logged += 3
+			}
+			a.confirmed(logged)
+			proxy.Cut()
 		}
 	})
 }

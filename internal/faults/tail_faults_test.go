@@ -42,7 +42,5 @@ func (s *suite) stalled(r *run) {
 	if len(gaps) == 0 && !testing.Short() {
 		r.t.Error("the tail told no gap")
 	}
-	for i := range gaps {
-		r.measure("%s", gaps[i].String())
-	}
+	r.measure("%s", noticed(len(gaps)))
 }
