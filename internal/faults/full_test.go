@@ -112,6 +112,9 @@ func (s *suite) run(t *testing.T, fault string, do func(r *run)) {
 		r := start(t, s.node.Broker, fault, !withoutTail[fault])
 		began := time.Now()
 		defer func() {
+			if t.Skipped() {
+				return
+			}
 			r.measure("took %v", time.Since(began).Round(time.Second))
 			r.row.failed = t.Failed()
 			s.rows = append(s.rows, r.row)

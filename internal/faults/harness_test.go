@@ -34,6 +34,7 @@ type run struct {
 	before   usage
 	row      row
 	unbound  bool     // the queue lost its binding: what it misses is not lost
+	resent   bool     // what the tail told as missing may still come
 	deaths   []death  // producers that were killed
 	closers  []func() // of what the run has beside producers and the tail
 
