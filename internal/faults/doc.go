@@ -10,7 +10,8 @@
 //   - What was given to Handle is confirmed, dropped with a cause, or unknown;
 //     after a clean Close nothing is unknown.
 //   - What was confirmed is in the queue, as it was logged, and nothing else is.
-//   - The tail shows a record once, or tells that it is missing.
+//   - The tail shows a record once, or tells that it is missing. What it has told
+//     so it may still show, where the broker is killed again and again.
 //   - First sightings come in the order of the sequence numbers.
 //   - Goroutines and file descriptors are back within 5 s of Close.
 //
