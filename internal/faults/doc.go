@@ -16,7 +16,7 @@
 //   - Goroutines and file descriptors are back within 5 s of Close.
 //
 // The quick part runs with go test ./... and breaks the network only. The full
-// part kills, stops and alarms a private RabbitMQ, takes about 35 minutes, and
+// part kills, stops and alarms a private RabbitMQ, takes about 40 minutes, and
 // asserts times as well:
 //
 //	go test ./internal/faults -run Full -full -v -timeout 60m -table FILE

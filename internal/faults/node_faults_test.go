@@ -43,7 +43,7 @@ func (s *suite) kill(r *run) {
 	for range times(kills) {
 		a.confirming(soon)
 		// What was logged during the kills before must not fill the buffer.
-		a.await("catching up", patience, func(s handler.Stats) bool { return s.PendingRecords < 10*rate })
+		a.await("catching up", patience, func(s handler.Stats) bool { return s.PendingRecords < 40*rate })
 		wait(rand.N(500 * time.Millisecond))
 		s.node.Kill()
 		s.again(r.t)
