@@ -63,7 +63,7 @@ func newRoot(u *ui) *cobra.Command {
 	f.StringVar(&t.file, "file", "", "append the records to the file at `PATH` instead of showing them")
 	t.embedded.register(f)
 	f.Bool("version", false, "print the version") // without cobra's -v
-	cmd.AddCommand(newDemo(u), newEmit(u))
+	cmd.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u))
 	return cmd
 }
 
@@ -167,6 +167,13 @@ const (
 	archiveDrain    = 10 * time.Second
 )
 
+func archiveConfig(cfg *sink.Config) {
+	cfg.MaxLength, cfg.MaxBytes = -1, -1
+	cfg.Prefetch = archivePrefetch
+	cfg.Linger = archiveLinger
+	cfg.Drain = archiveDrain
+}
+
 func (t *tailCommand) archive(ctx context.Context, cfg sink.Config) (err error) {
 	archive, err := sink.OpenArchive(t.file, sink.ArchiveOptions{OnError: func(err error) {
 		if err == nil {
@@ -184,10 +191,7 @@ func (t *tailCommand) archive(ctx context.Context, cfg sink.Config) (err error) 
 			err = closeErr
 		}
 	}()
-	cfg.MaxLength, cfg.MaxBytes = -1, -1
-	cfg.Prefetch = archivePrefetch
-	cfg.Linger = archiveLinger
-	cfg.Drain = archiveDrain
+	archiveConfig(&cfg)
 	counted := &counter{Writer: archive}
 	err = sink.Tail(ctx, cfg, counted)
 	t.notice("archived %d records to %s", counted.records, t.file)
