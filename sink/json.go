@@ -150,8 +150,8 @@ func cutDigits(b []byte) (rest []byte, ok bool) {
 
 // members yields the keys, still quoted, and values of a JSON object in order,
 // duplicates included. The object must be valid.
-func members(object []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(key, value []byte) bool) {
+func members(object string) iter.Seq2[string, string] {
+	return func(yield func(key, value string) bool) {
 		rest := skipSpace(object)[1:] // the brace
 		for {
 			rest = skipSpace(rest)
@@ -173,17 +173,17 @@ func members(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-func skipSpace(b []byte) []byte {
+func skipSpace[T string | []byte](b T) T {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\n' || b[0] == '\r') {
 		b = b[1:]
 	}
 	return b
 }
 
-// stringLen returns the length of the quoted string at the start of b.
-func stringLen(b []byte) int {
+// stringLen returns the length of the quoted string at the start of s.
+func stringLen(s string) int {
 	for i := 1; ; i++ {
-		switch b[i] {
+		switch s[i] {
 		case '\\':
 			i++
 		case '"':
@@ -192,17 +192,17 @@ func stringLen(b []byte) int {
 	}
 }
 
-// valueLen returns the length of the value at the start of b.
-func valueLen(b []byte) int {
-	switch b[0] {
+// valueLen returns the length of the value at the start of s.
+func valueLen(s string) int {
+	switch s[0] {
 	case '"':
-		return stringLen(b)
+		return stringLen(s)
 	case '{', '[':
 		depth := 0
 		for i := 0; ; i++ {
-			switch b[i] {
+			switch s[i] {
 			case '"':
-				i += stringLen(b[i:]) - 1
+				i += stringLen(s[i:]) - 1
 			case '{', '[':
 				depth++
 			case '}', ']':
@@ -212,21 +212,24 @@ func valueLen(b []byte) int {
 			}
 		}
 	}
-	if i := bytes.IndexAny(b, ",}] \t\r\n"); i >= 0 {
-		return i
+	for i := range len(s) {
+		switch s[i] {
+		case ',', '}', ']', ' ', '\t', '\r', '\n':
+			return i
+		}
 	}
-	return len(b)
+	return len(s)
 }
 
-// unquote returns the text of a valid, quoted JSON string.
-func unquote(quoted []byte) string {
+// unquote returns the text of a valid, quoted JSON string: a part of it, mostly.
+func unquote(quoted string) string {
 	inner := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
-		return string(inner)
+	if strings.IndexByte(inner, '\\') < 0 && utf8.ValidString(inner) {
+		return inner
 	}
 	var s string
-	if json.Unmarshal(quoted, &s) != nil {
-		return string(inner)
+	if json.Unmarshal([]byte(quoted), &s) != nil {
+		return inner
 	}
 	return s
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/slogcast/slogcast/internal/envelope"
 	"github.com/slogcast/slogcast/internal/quote"
@@ -121,10 +122,7 @@ type decoded struct {
 }
 
 // attr is an attribute at the top of a record, its value still JSON.
-type attr struct {
-	key   string
-	value []byte
-}
+type attr struct{ key, value string }
 
 // Names under which loggers other than slog keep what slog calls time, level
 // and msg.
@@ -134,37 +132,28 @@ var (
 	messageKeys = []string{"msg", "message"}
 )
 
-// decode takes the record apart. Of several members with the key of a built-in
-// the first is the built-in, as an attribute of the same name can only come
-// later; the others are shown as attributes.
+// decode takes the record apart, once.
 func (r *Record) decode() *decoded {
-	if r.parts != nil {
-		return r.parts
+	if r.parts == nil {
+		r.parts = new(decoded)
+		r.parts.read(r)
 	}
-	d := new(decoded)
-	r.parts = d
+	return r.parts
+}
+
+// read takes r apart, into the memory that d has. Of several members with the
+// key of a built-in the first is the built-in, as an attribute of the same name
+// can only come later; the others are shown as attributes.
+func (d *decoded) read(r *Record) {
+	*d = decoded{attrs: d.attrs[:0]}
 	if !r.object {
 		d.message = r.text()
 	} else {
-		for key, value := range members(r.Body) {
+		// No copy: what is read lives no longer than Body, which nobody changes.
+		for key, value := range members(unsafe.String(&r.Body[0], len(r.Body))) {
 			d.attrs = append(d.attrs, attr{unquote(key), value})
 		}
-		d.take(timeKeys, func(v []byte) bool {
-			t, ok := parseTime(v)
-			d.time = t
-			return ok
-		})
-		d.take(levelKeys, func(v []byte) bool {
-			if v[0] != '"' && (v[0] < '0' || v[0] > '9') {
-				return false
-			}
-			d.level = text(v)
-			return true
-		})
-		d.take(messageKeys, func(v []byte) bool {
-			d.message = text(v)
-			return true
-		})
+		d.readBuiltins()
 	}
 	if d.time.IsZero() {
 		d.guessed = true
@@ -173,42 +162,64 @@ func (r *Record) decode() *decoded {
 			d.time = r.Sent
 		}
 	}
-	return d
 }
 
-// take removes the first attribute with one of the keys, the earlier key
-// preferred, if use can do something with its value.
-func (d *decoded) take(keys []string, use func(value []byte) bool) {
+// readBuiltins moves time, level and message out of the attributes.
+func (d *decoded) readBuiltins() {
+	t := d.find(timeKeys, func(v string) (ok bool) {
+		d.time, ok = parseTime(v)
+		return ok
+	})
+	l := d.find(levelKeys, func(v string) bool { return v[0] == '"' || '0' <= v[0] && v[0] <= '9' })
+	if l >= 0 {
+		d.level = text(d.attrs[l].value)
+	}
+	m := d.find(messageKeys, func(string) bool { return true })
+	if m >= 0 {
+		d.message = text(d.attrs[m].value)
+	}
+	kept := d.attrs[:0]
+	for i, a := range d.attrs {
+		if i != t && i != l && i != m {
+			kept = append(kept, a)
+		}
+	}
+	d.attrs = kept
+}
+
+// find returns the index of the first attribute with one of the keys, the
+// earlier key preferred, whose value is of use, or -1.
+func (d *decoded) find(keys []string, useful func(value string) bool) int {
 	for _, key := range keys {
-		for i, a := range d.attrs {
-			if a.key != key {
+		for i := range d.attrs {
+			if d.attrs[i].key != key {
 				continue
 			}
-			if use(a.value) {
-				d.attrs = append(d.attrs[:i], d.attrs[i+1:]...)
-				return
+			if useful(d.attrs[i].value) {
+				return i
 			}
 			break
 		}
 	}
+	return -1
 }
 
 // text returns the text of a string, and anything else as it is.
-func text(value []byte) string {
+func text(value string) string {
 	if value[0] == '"' {
 		return unquote(value)
 	}
-	return string(value)
+	return value
 }
 
 // parseTime reads RFC 3339, or a Unix time in seconds, milliseconds,
 // microseconds or nanoseconds, told apart by their size.
-func parseTime(value []byte) (time.Time, bool) {
+func parseTime(value string) (time.Time, bool) {
 	if value[0] == '"' {
 		t, err := time.Parse(time.RFC3339Nano, unquote(value))
 		return t, err == nil
 	}
-	n, err := strconv.ParseFloat(string(value), 64)
+	n, err := strconv.ParseFloat(value, 64)
 	if err != nil || n <= 0 {
 		return time.Time{}, false
 	}
@@ -231,6 +242,16 @@ var levelNames = map[string]slog.Level{
 
 // parseLevel reads a level's name in any case, with slog's offsets.
 func parseLevel(name string) (slog.Level, bool) {
+	switch name {
+	case "DEBUG":
+		return slog.LevelDebug, true
+	case "INFO":
+		return slog.LevelInfo, true
+	case "WARN":
+		return slog.LevelWarn, true
+	case "ERROR":
+		return slog.LevelError, true
+	}
 	if l, ok := levelNames[strings.ToLower(name)]; ok {
 		return l, true
 	}

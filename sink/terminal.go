@@ -37,6 +37,8 @@ type Terminal struct {
 	opts TerminalOptions
 
 	buf    []byte         // reused
+	parts  decoded        // of the record at hand, reused
+	quoted []byte         // reused
 	tails  []block        // of the record at hand
 	apps   map[string]int // color of each app, by order of appearance
 	appCol int            // width of the app column so far
@@ -86,36 +88,39 @@ const (
 // appStyles tell apps apart. Red and yellow are left to levels.
 var appStyles = []style{"32", "35", "34", "36", "92", "95", "94", "96"}
 
-// styled appends what fill appends, in a style.
-func (t *Terminal) styled(s style, fill func()) {
-	if !t.opts.Color || s == "" {
-		fill()
-		return
+// open begins a style, close ends it.
+func (t *Terminal) open(s style) {
+	if t.opts.Color && s != "" {
+		t.buf = append(append(append(t.buf, "\x1b["...), s...), 'm')
 	}
-	t.buf = append(append(append(t.buf, "\x1b["...), s...), 'm')
-	fill()
-	t.buf = append(t.buf, "\x1b[0m"...)
 }
 
+func (t *Terminal) close(s style) {
+	if t.opts.Color && s != "" {
+		t.buf = append(t.buf, "\x1b[0m"...)
+	}
+}
+
+// put appends text in a style.
 func (t *Terminal) put(s style, text string) {
-	t.styled(s, func() { t.buf = appendSafe(t.buf, text) })
+	t.open(s)
+	t.buf = appendSafe(t.buf, text)
+	t.close(s)
 }
 
 func (t *Terminal) appendRecord(r *Record) {
-	d := r.decode()
-	t.tails = t.tails[:0]
-	stamp := d.time.Local().Format("15:04:05.000")
-	if d.guessed {
-		stamp = "~" + stamp[:len(stamp)-1] // not the record's own time
+	d := r.parts // of a filter
+	if d == nil {
+		d = &t.parts
+		d.read(r)
 	}
-	t.put(dim, stamp)
-	t.buf = append(t.buf, ' ')
-	level, levelStyle := levelText(d.level)
-	t.put(levelStyle, level)
-	t.buf = append(t.buf, ' ')
+	t.tails = t.tails[:0]
+	t.appendTime(d)
+	level, ok := parseLevel(d.level)
+	t.appendLevel(d.level, level, ok)
 	t.appendApp(r.App)
 	messageStyle := bold
-	if l, ok := parseLevel(d.level); ok && l < slog.LevelInfo {
+	if ok && level < slog.LevelInfo {
 		messageStyle = ""
 	}
 	first, more, several := strings.Cut(strings.TrimRight(d.message, "\r\n"), "\n")
@@ -135,12 +140,26 @@ func (t *Terminal) appendRecord(r *Record) {
 	}
 }
 
-// levelText returns a level in five columns, or more when it has an offset, and
-// its style.
-func levelText(name string) (string, style) {
-	l, ok := parseLevel(name)
+func (t *Terminal) appendTime(d *decoded) {
+	t.open(dim)
+	if d.guessed {
+		t.buf = append(t.buf, '~') // not the record's own time
+	}
+	t.buf = d.time.Local().AppendFormat(t.buf, "15:04:05.000")
+	if d.guessed {
+		t.buf = t.buf[:len(t.buf)-1]
+	}
+	t.close(dim)
+	t.buf = append(t.buf, ' ')
+}
+
+// appendLevel appends a level in five columns, or more when it has an offset.
+// Without a name, and under one that is none, it has no style.
+func (t *Terminal) appendLevel(name string, l slog.Level, known bool) {
 	s := dim
 	switch {
+	case name == "" || !known:
+		s = ""
 	case l > slog.LevelError:
 		s = loud
 	case l >= slog.LevelError:
@@ -151,14 +170,20 @@ func levelText(name string) (string, style) {
 		s = cyan
 	}
 	switch {
-	case name == "":
-		return "     ", ""
-	case !ok:
-		return fmt.Sprintf("%-5.12s", name), ""
-	case l%4 == 0 && l >= slog.LevelDebug && l <= slog.LevelError:
+	case !known:
+		name = fmt.Sprintf("%.12s", name)
+	case name != "" && l%4 == 0 && l >= slog.LevelDebug && l <= slog.LevelError:
 		name = l.String() // also for "warning" and the like
+	default:
+		name = strings.ToUpper(name)
 	}
-	return fmt.Sprintf("%-5s", strings.ToUpper(name)), s
+	t.open(s)
+	t.buf = appendSafe(t.buf, name)
+	for range 5 - utf8.RuneCountInString(name) {
+		t.buf = append(t.buf, ' ')
+	}
+	t.close(s)
+	t.buf = append(t.buf, ' ')
 }
 
 // appendApp appends the app in a column that grows up to 16.
@@ -186,7 +211,7 @@ func (t *Terminal) appendApp(app string) {
 // JSON.
 const maxNesting = 16
 
-func (t *Terminal) appendAttr(key string, value []byte, depth int) {
+func (t *Terminal) appendAttr(key, value string, depth int) {
 	if value[0] == '{' && skipSpace(value[1:])[0] != '}' && depth < maxNesting {
 		if depth == 0 && key == slog.SourceKey && t.appendSource(value) {
 			return
@@ -203,28 +228,34 @@ func (t *Terminal) appendAttr(key string, value []byte, depth int) {
 	}
 	t.buf = append(t.buf, ' ')
 	if needsQuotes(key) {
-		t.put(dim, strconv.Quote(key)+"=")
-	} else {
-		t.put(dim, key+"=")
+		key = strconv.Quote(key)
 	}
+	t.open(dim)
+	t.buf = append(appendSafe(t.buf, key), '=')
+	t.close(dim)
 	valueStyle := style("")
 	if strings.HasSuffix(key, "err") || strings.HasSuffix(key, "error") {
 		valueStyle = red
 	}
 	switch {
 	case value[0] == '"' && needsQuotes(s):
-		t.put(valueStyle, strconv.Quote(s))
+		t.quoted = strconv.AppendQuote(t.quoted[:0], s)
+		t.open(valueStyle)
+		t.buf = appendSafe(t.buf, t.quoted)
+		t.close(valueStyle)
 	case value[0] == '"':
 		t.put(valueStyle, s)
-	default:
+	case value[0] == '{' || value[0] == '[':
 		var compact bytes.Buffer
-		_ = json.Compact(&compact, value) // it is valid
+		_ = json.Compact(&compact, []byte(value)) // it is valid
 		t.put(valueStyle, compact.String())
+	default:
+		t.put(valueStyle, value)
 	}
 }
 
 // appendSource appends slog's call site as file:line.
-func (t *Terminal) appendSource(value []byte) bool {
+func (t *Terminal) appendSource(value string) bool {
 	var file, line string
 	for k, v := range members(value) {
 		switch unquote(k) {
@@ -244,11 +275,23 @@ func (t *Terminal) appendSource(value []byte) bool {
 	return true
 }
 
+// bare tells the characters that can't be taken for anything else.
+var bare = func() (t [utf8.RuneSelf * 2]bool) {
+	for b := '!'; b < 0x7f; b++ {
+		t[b] = b != '"' && b != '=' && b != '\\'
+	}
+	return t
+}()
+
 // needsQuotes reports whether a value could be taken for something else.
 func needsQuotes(s string) bool {
-	return s == "" || strings.ContainsFunc(s, func(r rune) bool {
-		return r == ' ' || r == '"' || r == '=' || r == '\\' || !safe(r)
-	})
+	for i := range len(s) {
+		if !bare[s[i]] {
+			// Beyond ASCII it takes a closer look.
+			return strings.ContainsFunc(s, func(r rune) bool { return r < utf8.RuneSelf && !bare[r] || !safe(r) })
+		}
+	}
+	return s == ""
 }
 
 // appendBlock appends text of several lines, each marked.

@@ -19,14 +19,18 @@ func safe(r rune) bool {
 
 // appendSafe appends s with everything that is not safe in a visible form, as
 // Go writes it in a string.
-func appendSafe(dst []byte, s string) []byte {
+func appendSafe[T string | []byte](dst []byte, s T) []byte {
 	for i := 0; i < len(s); {
-		if b := s[i]; b >= ' ' && b < 0x7f {
-			dst = append(dst, b)
-			i++
+		plain := i
+		for plain < len(s) && s[plain] >= ' ' && s[plain] < 0x7f {
+			plain++
+		}
+		if plain > i {
+			dst = append(dst, s[i:plain]...)
+			i = plain
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
+		r, size := utf8.DecodeRuneInString(string(s[i:min(len(s), i+utf8.UTFMax)]))
 		switch {
 		case r == utf8.RuneError && size == 1:
 			dst = append(dst, "\uFFFD"...)
