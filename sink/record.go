@@ -135,7 +135,7 @@ var (
 // decode takes the record apart, once.
 func (r *Record) decode() *decoded {
 	if r.parts == nil {
-		r.parts = new(decoded)
+		r.parts = &decoded{attrs: make([]attr, 0, 16)}
 		r.parts.read(r)
 	}
 	return r.parts

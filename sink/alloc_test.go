@@ -1,0 +1,50 @@
+package sink
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/internal/envelope"
+)
+
+// TestAllocations holds what a record costs in memory at most, once the buffers
+// are there.
+func TestAllocations(t *testing.T) {
+	r := Record{Body: served(1)[0], App: "web", Host: "h", Producer: "01a20621-6d67-77e1-943f-5c3a6f50edb6", Seq: 1, object: true}
+	terminal := NewTerminal(io.Discard, TerminalOptions{Color: true})
+	var line []byte
+	warn := Filter{Level: slog.LevelWarn}
+	seen := newSequences()
+	d := amqp.Delivery{
+		MessageId: envelope.MessageID(r.Producer, 1), AppId: "web", ContentType: envelope.ContentTypeNDJSON,
+		Headers: amqp.Table{"host": "h"}, Body: append(append(append([]byte(nil), r.Body...), '\n'), r.Body...),
+	}
+	for _, tt := range []struct {
+		name string
+		most float64
+		do   func()
+	}{
+		{"a line of an archive", 0, func() { line = r.AppendLine(line[:0]) }},
+		{"a rendered line", 0, func() { _ = terminal.Write(t.Context(), []Record{r}) }},
+		{"looking at a body", 0, func() { isObject(r.Body) }},
+		{"a level", 2, func() { r.parts = nil; warn.Pass(&r) }},
+		{"a batch of two", 0, func() {
+			about := envelope.Read(&d)
+			for seq := range about.Records(d.Body) {
+				seen.see(&about, seq, r.Received)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 100 {
+				tt.do()
+			}
+			if n := testing.AllocsPerRun(1000, tt.do); n > tt.most {
+				t.Errorf("got %v allocations, want %v at most", n, tt.most)
+			}
+		})
+	}
+}
