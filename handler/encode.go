@@ -147,7 +147,11 @@ func (e *encoder) appendRecord(r *slog.Record) {
 		e.appendComma()
 		e.buf = append(e.buf, e.pre...)
 	}
-	if r.NumAttrs()+len(e.extra) > 0 && e.appendInGroups(func() bool { return e.appendRecordAttrs(r) }) {
+	switch {
+	case r.NumAttrs()+len(e.extra) == 0:
+	case e.replace == nil && open == len(e.groups):
+		e.appendRecordAttrs(r)
+	case e.appendInGroups(func() bool { return e.appendRecordAttrs(r) }):
 		open = len(e.groups)
 	}
 	for range open {
@@ -205,7 +209,7 @@ func source(r *slog.Record) *slog.Source {
 // appendRecordAttrs reports whether it appended anything.
 func (e *encoder) appendRecordAttrs(r *slog.Record) (some bool) {
 	r.Attrs(func(a slog.Attr) bool {
-		some = e.appendAttr(a) || some
+		some = e.appendFast(&a) || some
 		return !e.full()
 	})
 	return e.appendAttrs(e.extra) || some
@@ -243,6 +247,17 @@ func (e *encoder) appendAttrs(attrs []slog.Attr) (some bool) {
 		}
 	}
 	return some
+}
+
+// appendFast is appendAttr, quicker for what most attributes are.
+func (e *encoder) appendFast(a *slog.Attr) bool {
+	kind := a.Value.Kind()
+	if e.replace != nil || kind == slog.KindAny || kind >= slog.KindGroup {
+		return e.appendAttr(*a)
+	}
+	e.appendKey(a.Key)
+	e.appendPlain(kind, &a.Value)
+	return true
 }
 
 // appendAttr appends a, by slog's rules for handlers: the value is resolved,

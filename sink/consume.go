@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -144,24 +145,7 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 	}
 	t.sequences.session++
 	s.deliveries = deliveries
-	if t.Linger == 0 {
-		s.deliveries = pump(deliveries, t.Prefetch)
-	}
 	return s, nil
-}
-
-// pump moves deliveries into a channel with room for all that the broker hands
-// over before it is acknowledged. The library's own has none, so that one could
-// not tell whether more are there.
-func pump(in <-chan amqp.Delivery, room int) <-chan amqp.Delivery {
-	out := make(chan amqp.Delivery, room)
-	go func() {
-		defer close(out)
-		for d := range in {
-			out <- d
-		}
-	}()
-	return out
 }
 
 // refused says which permission is missing when the broker answers 403.
@@ -196,8 +180,9 @@ func (s *subscription) receive(ctx context.Context) error {
 				linger.Reset(s.Linger)
 			}
 			s.take(ctx, &d)
-			full := s.pending >= max(1, s.Prefetch/2) || len(s.batch) >= maxBatch
-			if !full && (s.Linger > 0 || len(s.deliveries) > 0) {
+			if s.Linger == 0 {
+				s.takeReady(ctx)
+			} else if !s.full() {
 				break
 			}
 			if err := s.flush(ctx); err != nil {
@@ -219,6 +204,32 @@ func (s *subscription) receive(ctx context.Context) error {
 		}
 		if s.failed != nil {
 			return nil
+		}
+	}
+}
+
+// full reports whether it is time to write.
+func (s *subscription) full() bool {
+	return s.pending >= max(1, s.Prefetch/2) || len(s.batch) >= maxBatch
+}
+
+// takeReady takes the deliveries that are there already. The library hands them
+// over one by one: one that is to follow is there once its goroutine has run.
+func (s *subscription) takeReady(ctx context.Context) {
+	for yielded := false; !s.full(); {
+		select {
+		case d, ok := <-s.deliveries:
+			if !ok {
+				return // receive finds it closed, too
+			}
+			s.take(ctx, &d)
+			yielded = false
+		default:
+			if yielded {
+				return
+			}
+			runtime.Gosched()
+			yielded = true
 		}
 	}
 }

@@ -162,7 +162,7 @@ func (t *tailCommand) terminal() *sink.Terminal {
 // comes within linger, and what waits at the broker when the archive is ended
 // is still written.
 const (
-	archivePrefetch = 2048
+	archivePrefetch = 1024
 	archiveLinger   = 50 * time.Millisecond
 	archiveDrain    = 10 * time.Second
 )
