@@ -103,9 +103,17 @@ type subscription struct {
 	closed     <-chan *amqp.Error
 
 	batch   []Record // received, not written
-	pending int      // messages not acknowledged; more than batch when some are filtered
+	pending int      // messages not flushed; more than batch when some are filtered
 	last    uint64   // delivery tag of the last of them
+
+	unacked int         // messages flushed and not acknowledged
+	flushed uint64      // delivery tag of the last of them
+	late    *time.Timer // for acknowledging fewer than are worth it
 }
+
+// ackWithin is how long few messages may wait for their acknowledgement. One for
+// each costs the broker and us half of what the message itself does.
+const ackWithin = 100 * time.Millisecond
 
 // consumerTag names the consumer. The library's default would show os.Args[0].
 const consumerTag = "logtail"
@@ -134,7 +142,7 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 	if err != nil {
 		return nil, refused(err, c.Endpoint, "declare a queue", "permission to configure, write and read amq.gen-.*")
 	}
-	s := &subscription{tail: t, ch: ch, queue: q.Name}
+	s := &subscription{tail: t, ch: ch, queue: q.Name, late: time.NewTimer(ackWithin)}
 	if err := s.bind(); err != nil {
 		return nil, refused(err, c.Endpoint, "bind its queue to exchange "+t.Exchange, "permission to write amq.gen-.* and to read "+t.Exchange)
 	}
@@ -169,6 +177,7 @@ func (s *subscription) receive(ctx context.Context) error {
 	defer linger.Stop()
 	check := time.NewTicker(s.checkEvery)
 	defer check.Stop()
+	defer s.late.Stop()
 	checked := s.last
 	for {
 		select {
@@ -190,6 +199,10 @@ func (s *subscription) receive(ctx context.Context) error {
 			}
 		case <-linger.C:
 			if err := s.flush(ctx); err != nil {
+				return err
+			}
+		case <-s.late.C:
+			if err := s.acknowledge(); err != nil {
 				return err
 			}
 		case <-check.C:
@@ -268,13 +281,29 @@ func (s *subscription) take(ctx context.Context, d *amqp.Delivery) {
 	s.last = d.DeliveryTag
 }
 
-// flush writes the batch and acknowledges it.
+// flush writes the batch, and sees to it that its messages are acknowledged.
 func (s *subscription) flush(ctx context.Context) error {
-	if s.write(ctx); s.failed != nil || s.pending == 0 {
+	if s.write(ctx); s.failed != nil {
 		return nil
 	}
-	s.pending = 0
-	return s.ch.Ack(s.last, true)
+	if s.unacked == 0 && s.pending > 0 {
+		s.late.Reset(ackWithin)
+	}
+	s.unacked += s.pending
+	s.pending, s.flushed = 0, s.last
+	if s.unacked < max(1, s.Prefetch/4) {
+		return nil
+	}
+	return s.acknowledge()
+}
+
+// acknowledge acknowledges what has been flushed.
+func (s *subscription) acknowledge() error {
+	if s.unacked == 0 {
+		return nil
+	}
+	s.unacked = 0
+	return s.ch.Ack(s.flushed, true)
 }
 
 // write writes the batch. A Writer that waits for something is left behind some
@@ -325,7 +354,10 @@ func (s *subscription) finish(ctx context.Context) error {
 		return err
 	}
 	s.takeRest(ctx)
-	return s.flush(ctx)
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	return s.acknowledge()
 }
 
 // takeRest takes all deliveries until their channel is closed, after

@@ -7,6 +7,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/slogcast/slogcast/internal/broker"
 	"github.com/slogcast/slogcast/internal/brokertest"
 	"github.com/slogcast/slogcast/internal/link"
 )
@@ -21,28 +22,40 @@ func (w written) Write(_ context.Context, records []Record) error {
 	return nil
 }
 
+// startTail runs a tail of the exchange that looks after its binding every 10 ms
+// until the test ends, and returns when it receives.
+func startTail(t *testing.T, url, exchange string, w Writer) {
+	endpoints, err := link.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connected := make(chan struct{}, 10)
+	cfg, err := Config{Exchange: exchange, Notify: func(n Notice) {
+		if n.Connected != "" {
+			connected <- struct{}{}
+		}
+	}}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tl := &tail{Config: cfg, writer: w, sequences: newSequences(), checkEvery: 10 * time.Millisecond}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- tl.run(ctx, endpoints) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	<-connected
+}
+
 func TestTailBindsAgainWhenItsExchangeWasDeleted(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		exchange := b.Exchange(t)
-		endpoints, err := link.Parse(b.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		connected := make(chan struct{}, 10)
-		cfg, err := Config{Exchange: exchange, Notify: func(n Notice) {
-			if n.Connected != "" {
-				connected <- struct{}{}
-			}
-		}}.withDefaults()
-		if err != nil {
-			t.Fatal(err)
-		}
 		records := make(written, 10)
-		tl := &tail{Config: cfg, writer: records, sequences: newSequences(), checkEvery: 10 * time.Millisecond}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- tl.run(ctx, endpoints) }()
-		<-connected
+		startTail(t, b.URL, exchange, records)
 		b.Use(t, func(ch *amqp.Channel) {
 			if err := ch.ExchangeDelete(exchange, false, false); err != nil {
 				t.Fatal(err)
@@ -64,9 +77,41 @@ func TestTailBindsAgainWhenItsExchangeWasDeleted(t *testing.T) {
 				}
 			}
 		})
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
 	})
+}
+
+// Acknowledgements are saved up, but no message waits for long.
+func TestFewMessagesAreAcknowledgedToo(t *testing.T) {
+	server, err := broker.Listen(&broker.Config{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	records := make(written, 10)
+	startTail(t, server.DialURL(), "logs", records)
+	conn, err := amqp.Dial(server.DialURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := time.After(10 * time.Second)
+	for round := range 3 {
+		for range round + 1 {
+			if err := ch.Publish("logs", "", false, false, amqp.Publishing{Body: []byte("one")}); err != nil {
+				t.Fatal(err)
+			}
+			<-records
+		}
+		for server.Stats().Unacked > 0 {
+			select {
+			case <-late:
+				t.Fatal("not acknowledged")
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
 }
