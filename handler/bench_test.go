@@ -81,6 +81,7 @@ func BenchmarkHandleParallel(b *testing.B) {
 		b.Run("h="+h.name, func(b *testing.B) {
 			l := slog.New(h.make())
 			b.ReportAllocs()
+			b.ResetTimer() // filling the buffer took a while
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					served(l)

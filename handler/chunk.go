@@ -81,8 +81,8 @@ func (f *fifo) empty() bool { return f.first == nil || f.first.head == len(f.fir
 // head returns the oldest record. It must not be called on an empty fifo.
 func (f *fifo) head() *entry { return &f.first.entries[f.first.head] }
 
-// push appends e with a copy of body.
-func (f *fifo) push(e entry, body []byte) {
+// push appends a copy of e with a copy of body.
+func (f *fifo) push(e *entry, body []byte) {
 	if f.last == nil || len(f.last.data)-f.last.used < len(body) {
 		c := newChunk(len(body))
 		if f.last == nil {
@@ -98,17 +98,19 @@ func (f *fifo) push(e entry, body []byte) {
 		f.last = c
 	}
 	c := f.last
-	e.chunk, e.off, e.size = c, int32(c.used), int32(len(body))
+	c.entries = append(c.entries, *e)
+	kept := &c.entries[len(c.entries)-1]
+	kept.chunk, kept.off, kept.size = c, int32(c.used), int32(len(body))
 	copy(c.data[c.used:], body)
 	c.used += len(body)
 	c.live++
-	c.entries = append(c.entries, e)
 }
 
-// pop removes the oldest record. The caller releases it.
-func (f *fifo) pop() entry {
+// pop removes the oldest record. The caller releases it, and then looks at it no
+// more.
+func (f *fifo) pop() *entry {
 	c := f.first
-	e := c.entries[c.head]
+	e := &c.entries[c.head]
 	c.head++
 	if c.head == len(c.entries) && c.next != nil {
 		f.first = c.next

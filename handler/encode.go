@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/slogcast/slogcast/internal/quote"
 )
@@ -72,7 +72,10 @@ type encoder struct {
 	lane uint32 // of the queue; an encoder stays with a processor, mostly
 }
 
-var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024), lane: rand.Uint32()} }}
+var (
+	encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024), lane: lanes.Add(1)} }}
+	lanes    atomic.Uint32 // given out in turn
+)
 
 func newEncoder(f *format) *encoder {
 	e := encoders.Get().(*encoder)
@@ -354,8 +357,11 @@ func (e *encoder) appendComma() {
 }
 
 func (e *encoder) appendKey(key string) {
-	e.appendComma()
-	e.buf = append(quote.Append(e.buf, key), ':')
+	buf := e.buf
+	if n := len(buf); n > 0 && buf[n-1] != '{' {
+		buf = append(buf, ',')
+	}
+	e.buf = append(quote.Append(buf, key), ':')
 }
 
 // appendPlain appends a value of any kind but Any, Group and LogValuer.

@@ -1,8 +1,10 @@
 package handler
 
 import (
+	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // inboxSize is how many bytes of records an inbox holds.
@@ -27,33 +29,40 @@ type letters struct {
 	data    []byte
 }
 
-// newInboxes returns the inboxes of a queue of limit bytes, none for a small
-// one: what they may hold is taken from limit. Under Block there are none, as
-// records must wait for room one by one.
+// newInboxes returns the inboxes of a queue of limit bytes, a power of two of
+// them, none for a small one: what they may hold is taken from limit. Under Block
+// there are none, as records must wait for room one by one.
 func newInboxes(limit int, overflow Overflow) []inbox {
-	// Two for each processor: they are chosen by chance.
-	n := min(2*runtime.GOMAXPROCS(0), maxInboxes)
+	// Two for each processor, as a goroutine may come with another's lane.
+	n := 1
+	for n < min(2*runtime.GOMAXPROCS(0), maxInboxes) {
+		n *= 2
+	}
 	if overflow == Block || limit < 8*n*inboxSize {
 		return nil
 	}
 	return make([]inbox, n)
 }
 
-// add takes a copy of the record, with the next of q's sequence numbers, if it
+// add takes a copy of the record, with the next of the sequence numbers, if it
 // has room.
-func (in *inbox) add(q *queue, e *entry, body []byte) bool {
+func (in *inbox) add(issued *atomic.Uint64, level slog.Level, unix int64, body []byte, whole bool) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.closed || len(in.data)+len(body) > inboxSize {
+	off := len(in.data)
+	if in.closed || off+len(body) > inboxSize {
 		return false
 	}
 	if in.data == nil {
 		in.data = make([]byte, 0, inboxSize)
 	}
-	e.seq = q.issued.Add(1)
-	e.off = int32(len(in.data))
 	in.data = append(in.data, body...)
-	in.entries = append(in.entries, *e)
+	// Filled in where it is: a copy of one that was just written would wait for
+	// the processor's earlier writes.
+	in.entries = append(in.entries, entry{})
+	e := &in.entries[len(in.entries)-1]
+	e.seq, e.unix, e.level, e.whole = issued.Add(1), unix, level, whole
+	e.off, e.size = int32(off), int32(len(body))
 	return true
 }
 

@@ -48,7 +48,7 @@ func (q *queue) makeRoomLocked(n, newRank int) bool {
 		e := victim.pop()
 		q.bytes -= int(e.size)
 		q.records--
-		q.dropLocked(shed, &e, e.body())
+		q.dropLocked(shed, e, e.body())
 		e.release()
 		q.movedLocked()
 	}

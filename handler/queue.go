@@ -23,8 +23,11 @@ type queue struct {
 	stop     chan struct{} // closed when the queue closes
 	inboxes  []inbox       // in front of the queue; may be empty
 
+	idle atomic.Bool // the publisher waits for wake
+
+	_      [64]byte      // what all processors write has a cache line of its own
 	issued atomic.Uint64 // sequence numbers; changed with an inbox locked, or mu where there is none
-	idle   atomic.Bool   // the publisher waits for wake
+	_      [64]byte
 
 	mu       sync.Mutex // guards what follows; locked before an inbox
 	gathered []letters  // for each inbox, empty: what takes the place of its letters
@@ -61,12 +64,12 @@ func newQueue(limit int, overflow Overflow, patience time.Duration) *queue {
 // Goroutines that run at the same time do best with different lanes, any
 // numbers. The record's time, at, may be zero.
 func (q *queue) put(lane uint32, level slog.Level, at time.Time, body []byte, whole bool) (err error) {
-	e := entry{level: level, size: int32(len(body)), whole: whole}
+	unix := int64(0)
 	if !at.IsZero() {
-		e.unix = at.Unix()
+		unix = at.Unix()
 	}
-	if n := uint32(len(q.inboxes)); n == 0 || !q.inboxes[lane%n].add(q, &e, body) {
-		err = q.putDirectly(&e, body)
+	if n := uint32(len(q.inboxes)); n == 0 || !q.inboxes[lane&(n-1)].add(&q.issued, level, unix, body, whole) {
+		err = q.putDirectly(&entry{unix: unix, size: int32(len(body)), level: level, whole: whole}, body)
 	}
 	q.rouse()
 	return err
@@ -104,7 +107,7 @@ func (q *queue) acceptLocked(e *entry, body []byte) {
 		q.dropLocked(shed, e, body)
 		return
 	}
-	q.waiting[r].push(*e, body)
+	q.waiting[r].push(e, body)
 	q.bytes += len(body)
 	q.records++
 }
@@ -167,7 +170,7 @@ func (q *queue) fill(most, sent, burst int) []entry {
 		// Records come in order: those before it that have not come never will.
 		e.missing = e.seq - 1 - q.taken + q.refused
 		q.taken++
-		q.window = append(q.window, e)
+		q.window = append(q.window, *e)
 	}
 	next := q.window[min(sent, len(q.window)):min(sent+burst, len(q.window))]
 	for i := range next {
@@ -337,7 +340,7 @@ func (q *queue) abandon() (lost, dropped int) {
 	}
 	for f := q.oldestLocked(); f != nil; f = q.oldestLocked() {
 		e := f.pop()
-		q.dropLocked(closed, &e, e.body())
+		q.dropLocked(closed, e, e.body())
 		dropped++
 	}
 	q.window, q.backing, q.waiting, q.bytes, q.records = nil, nil, [ranks]fifo{}, 0, 0

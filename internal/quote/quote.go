@@ -2,7 +2,10 @@
 // handler and sink share it.
 package quote
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // plain tells the bytes that stand for themselves in a JSON string.
 var plain = func() (t [256]bool) {
@@ -12,17 +15,25 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// plainPrefix returns how many bytes at the start of s stand for themselves.
+// plainPrefix returns how many bytes at the start of s stand for themselves, at
+// least to the first of eight that do not.
 func plainPrefix(s string) (n int) {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; len(s)-n >= 8; n += 8 {
-		b := uint64(s[n]) | uint64(s[n+1])<<8 | uint64(s[n+2])<<16 | uint64(s[n+3])<<24 |
-			uint64(s[n+4])<<32 | uint64(s[n+5])<<40 | uint64(s[n+6])<<48 | uint64(s[n+7])<<56
-		// Eight bytes at once: the top bit of each is set in b when it is not
-		// ASCII, and in the differences when it is a quote, a backslash or a
-		// control character; a borrow can only set more of them.
-		if special := b | (b ^ ones*'"' - ones) | (b ^ ones*'\\' - ones) | (b - ones*' '); special&highs != 0 {
+		if special(load8(s[n:])) {
 			break
+		}
+	}
+	switch {
+	case n == len(s):
+		return n
+	case len(s)-n >= 8:
+	case len(s) >= 8: // with some that have been looked at
+		if !special(load8(s[len(s)-8:])) {
+			return len(s)
+		}
+	case len(s) >= 4:
+		if !special(load4(s) | load4(s[len(s)-4:])<<32) {
+			return len(s)
 		}
 	}
 	for n < len(s) && plain[s[n]] {
@@ -31,17 +42,38 @@ func plainPrefix(s string) (n int) {
 	return n
 }
 
-// Append appends s in quotes, escaped as encoding/json does without HTML
-// escaping: control characters, quotes and backslashes, invalid UTF-8, and
+// special reports whether one of eight bytes does not stand for itself, all at
+// once: the top bit of each is set in b when it is not ASCII, and in the
+// differences when it is a quote, a backslash or a control character; a borrow
+// can only set more of them.
+func special(b uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	return (b|(b^ones*'"'-ones)|(b^ones*'\\'-ones)|(b-ones*' '))&highs != 0
+}
+
+func load8(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func load4(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+}
+
+// Append appends s in quotes, escaped as slog.JSONHandler does: control characters, quotes and backslashes, invalid UTF-8, and
 // U+2028 and U+2029, which end a line in JavaScript.
 func Append(dst []byte, s string) []byte {
-	dst = append(dst, '"')
 	n := plainPrefix(s)
-	dst = append(dst, s[:n]...)
 	if n < len(s) {
-		dst = appendEscaped(dst, s[n:])
+		dst = append(append(dst, '"'), s[:n]...)
+		return append(appendEscaped(dst, s[n:]), '"')
 	}
-	return append(dst, '"')
+	at := len(dst)
+	dst = slices.Grow(dst, n+2)[:at+n+2]
+	dst[at] = '"'
+	copy(dst[at+1:], s)
+	dst[at+n+1] = '"'
+	return dst
 }
 
 func appendEscaped(dst []byte, s string) []byte {
