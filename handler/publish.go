@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/envelope"
 	"github.com/slogcast/slogcast/internal/link"
@@ -22,7 +21,6 @@ type publisher struct {
 	queue    *queue
 	producer string // UUID, once per Handler
 	host     string
-	headers  amqp.Table            // of messages that need no others; immutable
 	keys     map[slog.Level]string // routing keys; owned by run
 	status   *status
 
@@ -53,7 +51,6 @@ func newPublisher(o Options) (*publisher, error) {
 		queue:          newQueue(o.Buffer, o.Overflow, o.BlockTimeout),
 		producer:       producer.String(),
 		host:           host,
-		headers:        envelope.Headers(host),
 		keys:           make(map[slog.Level]string),
 		status:         newStatus(o.OnError),
 		confirmTimeout: confirmTimeout,

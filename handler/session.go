@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	// maxWindow is how many messages may be on their way without a confirm. A
-	// confirm of several costs the library a walk over all of them.
+	// maxWindow is how many messages may be on their way without a confirm.
 	maxWindow = 1024
 
 	// burst is how many messages are published before confirms are looked at.
@@ -38,28 +37,21 @@ const (
 type session struct {
 	*publisher
 	conn    *link.Conn
-	ch      *amqp.Channel
-	closed  <-chan *amqp.Error
+	out     *link.Publisher
 	blocked <-chan amqp.Blocking
 
-	// flights are the messages on their way, oldest first; they hold the first
-	// sent records of the queue's window, in the same order. Their confirms are
-	// looked at from the front: one that overtakes waits. That needs no listener,
-	// whose events the library drops when it falls behind.
-	flights []flight
+	// flights are the messages on their way, oldest first: how many records each
+	// has. They hold the first sent records of the queue's window, in the same
+	// order. A confirm that overtakes waits for those before it.
+	flights []int32
 	sent    int
 
 	paused   bool      // between connection.blocked and connection.unblocked
 	progress time.Time // when a confirm last came, or was first waited for
 	ripe     time.Time // when a batch that is not full goes; zero while there is none
 	reported time.Time // when dropped records were last reported
-	joined   []byte    // of a batch, reused
-}
 
-// flight is a message on its way.
-type flight struct {
-	confirm *amqp.DeferredConfirmation
-	records int
+	properties, joined []byte // of a message; reused
 }
 
 // session publishes over one connection until that is lost (an error) or ctx
@@ -69,28 +61,24 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 	if err := c.DeclareFanout(p.Exchange); err != nil {
 		return err
 	}
-	ch, err := c.Channel()
+	window := maxWindow
+	if p.Unconfirmed {
+		window = 0
+	}
+	out, err := c.Publisher(p.Exchange, window)
 	if err != nil {
 		return err
-	}
-	if !p.Unconfirmed {
-		if err := ch.Confirm(false); err != nil {
-			return err
-		}
 	}
 	s := &session{
 		publisher: p,
 		conn:      c,
-		ch:        ch,
-		closed:    ch.NotifyClose(make(chan *amqp.Error, 1)),
+		out:       out,
 		blocked:   c.NotifyBlocked(make(chan amqp.Blocking, 16)),
 	}
 	l, _, _, _ := p.queue.snapshot()
 	p.status.connected(c.Endpoint.String(), l.dropped[shed].total())
 	for {
-		if err := s.settle(); err != nil {
-			return err
-		}
+		s.settle()
 		sent, err := s.publish()
 		if err != nil {
 			return s.tooLarge(s.why(err))
@@ -105,39 +93,30 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 }
 
 // settle lets go of the records that the broker has answered for.
-func (s *session) settle() error {
+func (s *session) settle() {
 	for {
-		messages, records := 0, 0
-		for ; messages < len(s.flights); messages++ {
-			if f := s.flights[messages]; !isDone(f.confirm) || !f.confirm.Acked() {
-				break
-			}
-			records += s.flights[messages].records
+		messages, no := s.out.Answers()
+		switch {
+		case messages == 0:
+			return
+		case no:
+			s.refused()
+			continue
 		}
-		if messages > 0 {
-			s.queue.settle(records, confirmed)
-			s.forget(messages, records)
-			s.conn.Useful()
+		records := 0
+		for _, n := range s.flights[:messages] {
+			records += int(n)
 		}
-		if len(s.flights) == 0 || !isDone(s.flights[0].confirm) {
-			return nil
-		}
-		if s.flights[0].confirm.Acked() {
-			continue // it came just now
-		}
-		// The library answers "no" for everything that is open when the channel
-		// closes; that is not the broker's answer.
-		if s.ch.IsClosed() {
-			return s.tooLarge(s.why(amqp.ErrClosed))
-		}
-		s.refused()
+		s.queue.settle(records, confirmed)
+		s.forget(messages, records)
+		s.conn.Useful()
 	}
 }
 
 // refused has the records of the oldest message published again behind the
 // others, or gives them up.
 func (s *session) refused() {
-	n := s.flights[0].records
+	n := int(s.flights[0])
 	s.forget(1, n)
 	for range n {
 		if !s.queue.retry() {
@@ -151,15 +130,6 @@ func (s *session) forget(messages, records int) {
 	s.flights = s.flights[:copy(s.flights, s.flights[messages:])]
 	s.sent -= records
 	s.progress = time.Now()
-}
-
-func isDone(c *amqp.DeferredConfirmation) bool {
-	select {
-	case <-c.Done():
-		return true
-	default:
-		return false
-	}
 }
 
 // publish sends a burst of messages, as far as the window allows.
@@ -177,17 +147,14 @@ func (s *session) publish() (sent bool, err error) {
 	if len(s.flights) == 0 {
 		s.progress = time.Now()
 	}
-	s.conn.Cork()
-	defer func() { err = cmp.Or(err, s.conn.Uncork()) }()
 	for len(records) > 0 && len(s.flights) < maxWindow {
 		n := s.together(records)
 		if err := s.send(records[:n]); err != nil {
-			return sent, err
+			return false, err
 		}
 		records = records[n:]
-		sent = true
 	}
-	return sent, nil
+	return true, s.out.Flush()
 }
 
 // unripe reports whether the records should wait for others to share a message.
@@ -240,26 +207,27 @@ func (s *session) send(records []entry) error {
 		Time:     first.time(),
 		Dropped:  first.missing,
 	}
-	confirm, err := s.post(&about, first.level, body)
-	if err != nil {
+	if err := s.post(&about, first.level, body, len(records)); err != nil {
 		return err
 	}
 	if s.Unconfirmed {
 		s.queue.settle(len(records), unknown)
-		return nil
 	}
-	s.flights = append(s.flights, flight{confirm, len(records)})
-	s.sent += len(records)
 	return nil
 }
 
-// post publishes a message.
-func (s *session) post(about *envelope.Envelope, l slog.Level, body []byte) (*amqp.DeferredConfirmation, error) {
-	m := about.Publishing(body, s.headers)
-	if s.Transient {
-		m.DeliveryMode = amqp.Transient
+// post publishes a message with so many records of the queue.
+func (s *session) post(about *envelope.Envelope, l slog.Level, body []byte, records int) error {
+	about.Transient = s.Transient
+	s.properties = about.AppendProperties(s.properties[:0])
+	if err := s.out.Publish(s.routingKey(l), s.properties, body); err != nil {
+		return err
 	}
-	return s.ch.PublishWithDeferredConfirm(s.Exchange, s.routingKey(l), false, false, m)
+	if !s.Unconfirmed {
+		s.flights = append(s.flights, int32(records))
+		s.sent += records
+	}
+	return nil
 }
 
 // routingKey returns the key for a level. Those in use are few, and remembered.
@@ -280,7 +248,7 @@ func (p *publisher) routingKey(l slog.Level) string {
 // those that are missing tell the same.
 func (s *session) reportLoss() error {
 	now := time.Now()
-	if now.Before(s.nextReport()) {
+	if now.Before(s.nextReport()) || len(s.flights) >= maxWindow {
 		return nil
 	}
 	l, ok := s.queue.takeLoss()
@@ -296,23 +264,19 @@ func (s *session) reportLoss() error {
 	e := newEncoder(&format{})
 	defer e.free()
 	e.appendRecord(&r)
-	_, err := s.post(&envelope.Envelope{App: s.App, Host: s.host, Time: now, Count: 1}, r.Level, e.buf)
-	return err
+	err := s.post(&envelope.Envelope{App: s.App, Host: s.host, Time: now, Count: 1}, r.Level, e.buf, 0)
+	return cmp.Or(err, s.out.Flush())
 }
 
 func (s *session) nextReport() time.Time { return s.reported.Add(reportEvery) }
 
 // wait waits for something to do.
 func (s *session) wait(ctx context.Context) (stop bool, err error) {
-	var oldest <-chan struct{}
 	var late, ripe, report <-chan time.Time
-	if len(s.flights) > 0 {
-		oldest = s.flights[0].confirm.Done()
-		if !s.paused {
-			timer := time.NewTimer(time.Until(s.progress.Add(s.confirmTimeout)))
-			defer timer.Stop()
-			late = timer.C
-		}
+	if len(s.flights) > 0 && !s.paused {
+		timer := time.NewTimer(time.Until(s.progress.Add(s.confirmTimeout)))
+		defer timer.Stop()
+		late = timer.C
 	}
 	if !s.ripe.IsZero() {
 		timer := time.NewTimer(time.Until(s.ripe))
@@ -325,7 +289,7 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 		report = timer.C
 	}
 	select {
-	case <-oldest:
+	case <-s.out.Answered():
 	case <-s.queue.wake:
 	case <-ripe:
 	case <-report:
@@ -335,7 +299,7 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 		s.block(b)
 	case reason := <-s.conn.Lost():
 		return false, orClosed(reason)
-	case reason := <-s.closed:
+	case reason := <-s.out.Closed():
 		return false, s.tooLarge(orClosed(reason))
 	case <-ctx.Done():
 		if !s.paused {
@@ -363,7 +327,7 @@ func (s *session) block(b amqp.Blocking) {
 // which may only say that something is closed.
 func (s *session) why(err error) error {
 	select {
-	case reason := <-s.closed:
+	case reason := <-s.out.Closed():
 		return orClosed(reason)
 	case reason := <-s.conn.Lost():
 		return orClosed(reason)

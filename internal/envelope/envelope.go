@@ -6,6 +6,7 @@ package envelope
 
 import (
 	"bytes"
+	"encoding/binary"
 	"iter"
 	"strconv"
 	"strings"
@@ -41,10 +42,9 @@ type Envelope struct {
 	Time     time.Time // of the first record, whole seconds; zero when unknown
 	Count    int       // records; at least 1
 	Dropped  uint64    // sequence numbers below Seq that the producer has dropped
-}
 
-// Headers returns the headers that messages of a host have at least.
-func Headers(host string) amqp.Table { return amqp.Table{headerHost: host} }
+	Transient bool // delivery-mode 1; Read does not tell
+}
 
 // MessageID returns "<producer>/<seq>".
 func MessageID(producer string, seq uint64) string {
@@ -86,36 +86,83 @@ func RoutingKey(app, level string) string {
 	return cut(app, shortString-len(level)) + level
 }
 
-// Publishing returns e as the message's properties. The strings must fit AMQP
-// short strings; see Clamp. Messages that need no headers but the host share
-// those in common, which is what Headers returns, or nil.
-func (e *Envelope) Publishing(body []byte, common amqp.Table) amqp.Publishing {
-	headers := common
-	if headers == nil || e.Count > 1 || e.Dropped > 0 {
-		headers = Headers(e.Host)
-	}
-	contentType := ContentTypeJSON
+// Property flags (AMQP 0-9-1 section 4.2.6.1): the first property is the highest
+// bit.
+const (
+	flagContentType  = 1 << 15
+	flagHeaders      = 1 << 13
+	flagDeliveryMode = 1 << 12
+	flagMessageID    = 1 << 7
+	flagTimestamp    = 1 << 6
+	flagAppID        = 1 << 3
+)
+
+// Delivery modes.
+const (
+	transient  = 1
+	persistent = 2
+)
+
+// AppendProperties appends e as the properties of a message, flags first, as a
+// content header has them. The strings must fit AMQP short strings; see Clamp.
+func (e *Envelope) AppendProperties(dst []byte) []byte {
+	flags, contentType := uint16(flagContentType|flagHeaders|flagDeliveryMode), ContentTypeJSON
 	if e.Count > 1 {
-		headers[headerCount] = int32(e.Count)
 		contentType = ContentTypeNDJSON
 	}
-	if e.Dropped > 0 {
-		headers[headerDropped] = int64(e.Dropped)
-	}
-	id := ""
 	if e.Seq > 0 {
-		id = MessageID(e.Producer, e.Seq)
+		flags |= flagMessageID
 	}
-	return amqp.Publishing{
-		ContentType:  contentType,
-		AppId:        e.App,
-		MessageId:    id,
-		Timestamp:    e.Time,
-		DeliveryMode: amqp.Persistent,
-		Headers:      headers,
-		Body:         body,
+	if !e.Time.IsZero() {
+		flags |= flagTimestamp
 	}
+	if e.App != "" {
+		flags |= flagAppID
+	}
+	dst = binary.BigEndian.AppendUint16(dst, flags)
+	dst = appendShort(dst, contentType)
+	dst = e.appendHeaders(dst)
+	mode := byte(persistent)
+	if e.Transient {
+		mode = transient
+	}
+	dst = append(dst, mode)
+	if e.Seq > 0 {
+		mark := len(dst)
+		dst = append(append(append(dst, 0), e.Producer...), '/')
+		dst = strconv.AppendUint(dst, e.Seq, 10)
+		dst[mark] = byte(len(dst) - mark - 1)
+	}
+	if !e.Time.IsZero() {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(e.Time.Unix()))
+	}
+	if e.App != "" {
+		dst = appendShort(dst, e.App)
+	}
+	return dst
 }
+
+// appendHeaders appends the table of headers, its length first. The types are
+// RabbitMQ's: S is a long string, I and l are signed integers of 32 and 64 bits.
+func (e *Envelope) appendHeaders(dst []byte) []byte {
+	mark := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	dst = append(appendShort(dst, headerHost), 'S')
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(e.Host)))
+	dst = append(dst, e.Host...)
+	if e.Count > 1 {
+		dst = append(appendShort(dst, headerCount), 'I')
+		dst = binary.BigEndian.AppendUint32(dst, uint32(e.Count))
+	}
+	if e.Dropped > 0 {
+		dst = append(appendShort(dst, headerDropped), 'l')
+		dst = binary.BigEndian.AppendUint64(dst, e.Dropped)
+	}
+	binary.BigEndian.PutUint32(dst[mark:], uint32(len(dst)-mark-4))
+	return dst
+}
+
+func appendShort(dst []byte, s string) []byte { return append(append(dst, byte(len(s))), s...) }
 
 // Read returns what a delivered message says. It takes whatever any program
 // may send: what it can't read is left at its zero value.

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"encoding/binary"
 	"fmt"
 	"reflect"
 	"strings"
@@ -10,43 +11,82 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
+
+	"github.com/slogcast/slogcast/internal/broker/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const producer = "0192f0c1-7d3a-7e21-9a51-6f1f0f4e8f11"
 
-// deliver returns the message as it would arrive.
-func deliver(p amqp.Publishing) *amqp.Delivery {
-	return &amqp.Delivery{
-		Headers: p.Headers, ContentType: p.ContentType, MessageId: p.MessageId,
-		AppId: p.AppId, Timestamp: p.Timestamp, Body: p.Body,
+// properties decodes what AppendProperties wrote, which this package reads only
+// by way of amqp091-go. Here are those that it writes, in their order.
+func properties(t *testing.T, b []byte) (d amqp.Delivery) {
+	t.Helper()
+	if _, err := wire.ParseProperties(b); err != nil {
+		t.Fatalf("%v: %q", err, b)
 	}
+	flags := binary.BigEndian.Uint16(b)
+	b = b[2:]
+	take := func(n int) (taken []byte) {
+		taken, b = b[:n], b[n:]
+		return taken
+	}
+	short := func() string { return string(take(int(take(1)[0]))) }
+	d.ContentType = short()
+	table, err := wire.ParseTable(take(4 + int(binary.BigEndian.Uint32(b))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Headers = amqp.Table{}
+	for _, f := range table {
+		d.Headers[f.Key] = f.Value
+	}
+	d.DeliveryMode = take(1)[0]
+	if flags&flagMessageID != 0 {
+		d.MessageId = short()
+	}
+	if flags&flagTimestamp != 0 {
+		d.Timestamp = time.Unix(int64(binary.BigEndian.Uint64(take(8))), 0)
+	}
+	if flags&flagAppID != 0 {
+		d.AppId = short()
+	}
+	return d
 }
 
 func TestEnvelopeArrivesAsItWasSent(t *testing.T) {
-	for _, body := range []string{`{"msg":"one"}`, "{\"msg\":\"one\"}\n{\"msg\":\"two\"}\n{}"} {
-		want := Envelope{
-			Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(1_700_000_000, 0),
-			Count: strings.Count(body, "\n") + 1, Dropped: 7,
+	for _, want := range []Envelope{
+		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(1_700_000_000, 0), Count: 1},
+		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(1_700_000_000, 0), Count: 1, Dropped: 7},
+		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(1_700_000_000, 0), Count: 3, Dropped: 7},
+		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(-1, 0), Count: 1},
+		{Producer: producer, Seq: 1<<64 - 1, App: strings.Repeat("a", 255), Host: strings.Repeat("h", 255), Count: 2, Dropped: 1<<62 - 1},
+		{Host: "h1", Count: 1},
+	} {
+		body := `{"msg":"one"}` + strings.Repeat("\n{}", want.Count-1)
+		d := properties(t, want.AppendProperties(nil))
+		if d.DeliveryMode != amqp.Persistent {
+			t.Errorf("got delivery mode %d", d.DeliveryMode)
 		}
-		p := want.Publishing([]byte(body), nil)
-		if err := p.Headers.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		got := Read(deliver(p))
+		d.Body = []byte(body)
+		got := Read(&d)
 		if got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		var records []string
-		for seq, record := range got.Records([]byte(body)) {
-			if seq != 41+uint64(len(records)) {
+		for seq, record := range got.Records(d.Body) {
+			if want.Seq > 0 && seq != want.Seq+uint64(len(records)) {
 				t.Errorf("record %d has number %d", len(records), seq)
 			}
 			records = append(records, string(record))
 		}
 		if strings.Join(records, "\n") != body {
 			t.Errorf("got records %q of %q", records, body)
+		}
+		want.Transient = true
+		if d := properties(t, want.AppendProperties(nil)); d.DeliveryMode != amqp.Transient {
+			t.Errorf("got delivery mode %d", d.DeliveryMode)
 		}
 	}
 }

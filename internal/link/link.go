@@ -5,7 +5,13 @@
 // the socket below amqp091-go: every write has a deadline, and the socket can
 // be closed from outside whatever the library is waiting for. The library sets
 // no write deadline of its own, and would wait for ever on a peer that has
-// stopped reading.
+// stopped reading. A Publisher's messages go past the library, which still opens
+// the connection and its channels, keeps it alive, and hears why it ends:
+//
+//	amqp091-go, Publisher
+//	frames     where messages and their confirms join and leave the stream
+//	crypto/tls with amqps
+//	socket     deadlines
 //
 // It does not use the library's Config.Recovery, which gives up after a few
 // attempts, knows one URL, and does not send again what was not confirmed.
@@ -73,7 +79,8 @@ type Conn struct {
 	*amqp.Connection
 	Endpoint Endpoint
 
-	raw    *socket
+	raw    *socket          // at the bottom
+	frames *frames          // at the top
 	done   chan *amqp.Error // closed when the library has let go of the connection
 	useful bool             // see Useful
 }
@@ -92,20 +99,10 @@ func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(cfg.Name)
 	conn, err := amqp.DialConfig(to.url, amqp.Config{
-		SASL:            sasl,
-		TLSClientConfig: cfg.TLS.Clone(), // the library writes to it
-		Heartbeat:       cfg.Heartbeat,
-		Properties:      properties,
-		Dial: func(network, addr string) (net.Conn, error) {
-			raw, err := new(net.Dialer).DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			// The handshake knows no context; closing the socket ends it.
-			stop := context.AfterFunc(ctx, func() { raw.Close() })
-			c.raw = newSocket(raw, cfg.WriteTimeout, stop)
-			return c.raw, nil
-		},
+		SASL:       sasl,
+		Heartbeat:  cfg.Heartbeat,
+		Properties: properties,
+		Dial:       func(network, _ string) (net.Conn, error) { return c.open(ctx, cfg, network) },
 	})
 	if c.raw != nil && !c.raw.handshake() && err == nil {
 		err = ctx.Err()
@@ -119,6 +116,32 @@ func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 	c.Connection = conn
 	c.done = conn.NotifyClose(make(chan *amqp.Error, 1))
 	return c, nil
+}
+
+// open connects the layers below the library: socket, TLS, frames.
+func (c *Conn) open(ctx context.Context, cfg Config, network string) (net.Conn, error) {
+	raw, err := new(net.Dialer).DialContext(ctx, network, c.Endpoint.host)
+	if err != nil {
+		return nil, err
+	}
+	// The handshake knows no context; closing the socket ends it.
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	c.raw = &socket{Conn: raw, timeout: cfg.WriteTimeout, handshake: stop}
+	conn := net.Conn(c.raw)
+	if c.Endpoint.TLS() {
+		// By the library it would be above frames, and those hold ciphertext.
+		how, err := c.Endpoint.tlsConfig(cfg.TLS)
+		if err != nil {
+			return nil, err
+		}
+		client := tls.Client(conn, how)
+		if err := client.HandshakeContext(ctx); err != nil {
+			return nil, err
+		}
+		conn = client
+	}
+	c.frames = newFrames(conn)
+	return c.frames, nil
 }
 
 // login returns how to log in: nil for the way the URL says.
@@ -137,14 +160,6 @@ func (c *Config) login(ctx context.Context, to *Endpoint) ([]amqp.Authentication
 // Useful says that the connection has done its work for a while: when it is
 // lost, the next one is tried at once. It is for the goroutine of Supervise.
 func (c *Conn) Useful() { c.useful = true }
-
-// Cork has what is written from now on held back, as far as it is not much, so
-// that several messages go to the network together. Uncork must follow soon.
-func (c *Conn) Cork() { c.raw.cork() }
-
-// Uncork writes what was held back since Cork. It blocks until that is done,
-// at most for WriteTimeout.
-func (c *Conn) Uncork() error { return c.raw.uncork() }
 
 // Abort closes the socket at once. Whatever waits for the connection returns
 // with an error.

@@ -1,15 +1,21 @@
 package link_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log"
 	"net"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/brokertest"
 	"github.com/slogcast/slogcast/internal/link"
@@ -87,6 +93,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		server.StartTLS()
 		defer server.Close()
 		wantError(t, dial(t, "amqps://u:hunter2@"+server.Listener.Addr().String()), true, "not trusted", "cacertfile")
+	})
+	t.Run("no certificate in cacertfile", func(t *testing.T) {
+		wantError(t, dial(t, "amqps://u:hunter2@"+listen(t).Addr().String()+"?cacertfile="+url.PathEscape(os.Args[0])), false, "cacertfile", "PEM")
 	})
 	t.Run("silent peer", func(t *testing.T) {
 		endpoints, err := link.Parse("amqp://u:hunter2@" + listen(t).Addr().String())
@@ -211,5 +220,142 @@ func TestFailFastReturnsWhatNoRetryMends(t *testing.T) {
 		}
 		err = link.Supervise(t.Context(), link.Config{Endpoints: endpoints, FailFast: true}, nil)
 		wantError(t, err, true, "login")
+	})
+}
+
+// open connects to the broker.
+func open(t *testing.T, b *brokertest.Broker) *link.Conn {
+	t.Helper()
+	endpoints, err := link.Parse(b.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := link.Dial(t.Context(), link.Config{}, endpoints[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		c.Close(ctx)
+	})
+	return c
+}
+
+// bare are the properties of a message that has none.
+var bare = []byte{0, 0}
+
+// confirmed waits until the broker has confirmed n messages.
+func confirmed(t *testing.T, p *link.Publisher, n int) {
+	t.Helper()
+	late := time.After(30 * time.Second)
+	for n > 0 {
+		got, refused := p.Answers()
+		if refused {
+			t.Fatal("a message was refused")
+		}
+		if n -= got; got > 0 {
+			continue
+		}
+		select {
+		case <-p.Answered():
+		case <-late:
+			t.Fatalf("%d messages are not confirmed", n)
+		}
+	}
+}
+
+// TestMessagesArriveWhole publishes bodies around the size of a frame, while the
+// library uses the connection, too.
+func TestMessagesArriveWhole(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange, c := b.Exchange(t), open(t, b)
+		if err := c.DeclareFanout(exchange); err != nil {
+			t.Fatal(err)
+		}
+		ch, err := c.Channel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := ch.QueueDeclare("", false, false, true, false, nil)
+		if err == nil {
+			err = ch.QueueBind(q.Name, "", exchange, false, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes := []int{0, 1, 250, 4088, 65_536, c.Config.FrameSize - 9, c.Config.FrameSize - 8, c.Config.FrameSize - 7, 400_000}
+		p, err := c.Publisher(exchange, 4*len(sizes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop, stopped := make(chan struct{}), make(chan error, 1)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					stopped <- nil
+					return
+				default:
+				}
+				other, err := c.Channel()
+				if err == nil {
+					err = other.Close()
+				}
+				if err != nil {
+					stopped <- err
+					return
+				}
+			}
+		}()
+		for range 4 {
+			for i, n := range sizes {
+				if err := p.Publish("key", bare, bytes.Repeat([]byte{byte(i)}, n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := p.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		confirmed(t, p, 4*len(sizes))
+		close(stop)
+		if err := <-stopped; err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			for i, n := range sizes {
+				d, ok, err := ch.Get(q.Name, true)
+				if err != nil || !ok || d.RoutingKey != "key" || !bytes.Equal(d.Body, bytes.Repeat([]byte{byte(i)}, n)) {
+					t.Fatalf("message of %d bytes: got %v, %v, %d bytes under %q", n, ok, err, len(d.Body), d.RoutingKey)
+				}
+			}
+		}
+	})
+}
+
+// A message behind the end of the channel would be an error of the connection.
+func TestChannelClosedByTheBrokerIsToldWithItsReason(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		c := open(t, b)
+		p, err := c.Publisher(b.Exchange(t)+"-missing", 1_000_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			err = cmp.Or(p.Publish("", bare, []byte("x")), p.Flush())
+		}
+		if !errors.Is(err, amqp.ErrClosed) {
+			t.Errorf("got %v, want %v", err, amqp.ErrClosed)
+		}
+		if reason := <-p.Closed(); reason == nil || reason.Code != amqp.NotFound {
+			t.Errorf("got %v, want 404", reason)
+		}
+		if n, _ := p.Answers(); n != 0 {
+			t.Errorf("%d messages count as answered", n)
+		}
+		if _, err := c.Channel(); err != nil {
+			t.Errorf("the connection is lost: %v", err)
+		}
 	})
 }

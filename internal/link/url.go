@@ -15,7 +15,8 @@ import (
 
 // Endpoint is one broker's address, checked.
 type Endpoint struct {
-	url  string // with its password: for the library alone
+	url  string // with its password, and never amqps: for the library alone
+	uri  amqp.URI
 	text string // without it: for people
 	user string
 	host string // host:port
@@ -107,7 +108,8 @@ func parse(raw string) (e Endpoint, problem string) {
 		return e, "its vhost holds a / that is not written %2F"
 	}
 	e = Endpoint{
-		url:  raw,
+		url:  "amqp://" + rest,
+		uri:  uri,
 		user: uri.Username,
 		host: net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)),
 		tls:  scheme == "amqps",
