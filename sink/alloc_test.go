@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"testing"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/slogcast/slogcast/internal/envelope"
 )
 
@@ -18,10 +16,10 @@ func TestAllocations(t *testing.T) {
 	var line []byte
 	warn := Filter{Level: slog.LevelWarn}
 	seen := newSequences()
-	d := amqp.Delivery{
-		MessageId: envelope.MessageID(r.Producer, 1), AppId: "web", ContentType: envelope.ContentTypeNDJSON,
-		Headers: amqp.Table{"host": "h"}, Body: append(append(append([]byte(nil), r.Body...), '\n'), r.Body...),
-	}
+	about := envelope.Envelope{Producer: r.Producer, Seq: 1, App: "web", Host: "h", Count: 2}
+	properties := about.AppendProperties(nil)
+	body := append(append(append([]byte(nil), r.Body...), '\n'), r.Body...)
+	var reader envelope.Reader
 	for _, tt := range []struct {
 		name string
 		most float64
@@ -32,8 +30,8 @@ func TestAllocations(t *testing.T) {
 		{"looking at a body", 0, func() { isObject(r.Body) }},
 		{"a level", 2, func() { r.parts = nil; warn.Pass(&r) }},
 		{"a batch of two", 0, func() {
-			about := envelope.Read(&d)
-			for seq := range about.Records(d.Body) {
+			about := reader.Read(properties, body)
+			for seq := range about.Records(body) {
 				seen.see(&about, seq, r.Received)
 			}
 		}},

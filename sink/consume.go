@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -33,6 +32,7 @@ type tail struct {
 	Config
 	writer    Writer
 	sequences *sequences
+	reader    envelope.Reader
 	failed    error // ends Tail
 
 	checkEvery time.Duration // immutable; see the constant
@@ -81,6 +81,7 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		// What has been handed over is counted as seen, and would be missed in
 		// silence. It is written, though it can't be acknowledged any more.
 		c.Abort()
+		s.in.ReadAll()
 		s.takeRest(ctx)
 		s.write(ctx)
 	}
@@ -97,10 +98,12 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 // subscription is a bound queue and what has come from it over one connection.
 type subscription struct {
 	*tail
-	ch         *amqp.Channel
-	queue      string
-	deliveries <-chan amqp.Delivery
-	closed     <-chan *amqp.Error
+	in     *link.Consumer
+	queue  string
+	closed <-chan *amqp.Error
+
+	came []link.Delivery // from in
+	at   int             // those before it have been taken
 
 	batch   []Record // received, not written
 	pending int      // messages not flushed; more than batch when some are filtered
@@ -122,11 +125,11 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 	if err := c.DeclareFanout(t.Exchange); err != nil {
 		return nil, err
 	}
-	ch, err := c.Channel()
+	in, err := c.Consumer()
 	if err != nil {
 		return nil, err
 	}
-	if err := ch.Qos(t.Prefetch, 0, false); err != nil {
+	if err := in.Qos(t.Prefetch, 0, false); err != nil {
 		return nil, err
 	}
 	args := amqp.Table{}
@@ -138,21 +141,19 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 	}
 	// Exclusive without auto-delete: the queue goes with the connection, not
 	// with the consumer.
-	q, err := ch.QueueDeclare("", false, false, true, false, args)
+	q, err := in.QueueDeclare("", false, false, true, false, args)
 	if err != nil {
 		return nil, refused(err, c.Endpoint, "declare a queue", "permission to configure, write and read amq.gen-.*")
 	}
-	s := &subscription{tail: t, ch: ch, queue: q.Name, late: time.NewTimer(ackWithin)}
+	s := &subscription{tail: t, in: in, queue: q.Name, late: time.NewTimer(ackWithin)}
 	if err := s.bind(); err != nil {
 		return nil, refused(err, c.Endpoint, "bind its queue to exchange "+t.Exchange, "permission to write amq.gen-.* and to read "+t.Exchange)
 	}
-	s.closed = ch.NotifyClose(make(chan *amqp.Error, 1))
-	deliveries, err := ch.Consume(q.Name, consumerTag, false, true, false, false, nil)
-	if err != nil {
+	s.closed = in.NotifyClose(make(chan *amqp.Error, 1))
+	if err := in.Start(q.Name, consumerTag); err != nil {
 		return nil, refused(err, c.Endpoint, "consume from its queue", "permission to read amq.gen-.*")
 	}
 	t.sequences.session++
-	s.deliveries = deliveries
 	return s, nil
 }
 
@@ -181,22 +182,21 @@ func (s *subscription) receive(ctx context.Context) error {
 	checked := s.last
 	for {
 		select {
-		case d, ok := <-s.deliveries:
-			if !ok {
-				return s.lost()
-			}
-			if s.pending == 0 && s.Linger > 0 {
-				linger.Reset(s.Linger)
-			}
-			s.take(ctx, &d)
-			if s.Linger == 0 {
-				s.takeReady(ctx)
-			} else if !s.full() {
-				break
-			}
-			if err := s.flush(ctx); err != nil {
+		case <-s.in.Arrived():
+			before := s.pending
+			if err := s.takeReady(ctx); err != nil {
 				return err
 			}
+			switch {
+			case s.Linger > 0 && before == 0:
+				linger.Reset(s.Linger)
+			case s.Linger == 0:
+				if err := s.flush(ctx); err != nil {
+					return err
+				}
+			}
+		case <-s.in.Ended():
+			return s.lost()
 		case <-linger.C:
 			if err := s.flush(ctx); err != nil {
 				return err
@@ -226,35 +226,42 @@ func (s *subscription) full() bool {
 	return s.pending >= max(1, s.Prefetch/2) || len(s.batch) >= maxBatch
 }
 
-// takeReady takes the deliveries that are there already. The library hands them
-// over one by one: one that is to follow is there once its goroutine has run.
-func (s *subscription) takeReady(ctx context.Context) {
-	for yielded := false; !s.full(); {
-		select {
-		case d, ok := <-s.deliveries:
-			if !ok {
-				return // receive finds it closed, too
+// next returns the next message that has arrived, nil when there is none.
+func (s *subscription) next() *link.Delivery {
+	if s.at == len(s.came) {
+		s.came, s.at = s.in.Take(s.came), 0
+	}
+	if s.at == len(s.came) {
+		return nil
+	}
+	s.at++
+	return &s.came[s.at-1]
+}
+
+// takeReady takes what has arrived by now, and writes when it is time to.
+func (s *subscription) takeReady(ctx context.Context) error {
+	for d := s.next(); d != nil; d = s.next() {
+		s.take(ctx, d)
+		if s.full() {
+			if err := s.flush(ctx); err != nil || s.failed != nil {
+				return err
 			}
-			s.take(ctx, &d)
-			yielded = false
-		default:
-			if yielded {
-				return
-			}
-			runtime.Gosched()
-			yielded = true
+		}
+		if s.at == len(s.came) {
+			return nil // of what came since, Arrived tells
 		}
 	}
+	return nil
 }
 
 // bind binds the queue, or makes sure that it is bound: when the exchange is
 // deleted the binding goes with it, and nobody tells the consumer.
-func (s *subscription) bind() error { return s.ch.QueueBind(s.queue, "", s.Exchange, false, nil) }
+func (s *subscription) bind() error { return s.in.QueueBind(s.queue, "", s.Exchange, false, nil) }
 
 // take adds the records of a message to the batch. A gap before one is told
 // after what came earlier is written.
-func (s *subscription) take(ctx context.Context, d *amqp.Delivery) {
-	about := envelope.Read(d)
+func (s *subscription) take(ctx context.Context, d *link.Delivery) {
+	about := s.reader.Read(d.Properties, d.Body)
 	now := time.Now()
 	for seq, body := range about.Records(d.Body) {
 		fresh, gap := s.sequences.see(&about, seq, now)
@@ -270,7 +277,7 @@ func (s *subscription) take(ctx context.Context, d *amqp.Delivery) {
 			Host:     about.Host,
 			Sent:     about.Time,
 			Received: now,
-			Encoding: d.ContentEncoding,
+			Encoding: about.Encoding,
 			object:   isObject(body),
 		}
 		if fresh && s.Filter.Pass(&r) {
@@ -278,7 +285,7 @@ func (s *subscription) take(ctx context.Context, d *amqp.Delivery) {
 		}
 	}
 	s.pending++
-	s.last = d.DeliveryTag
+	s.last = d.Tag
 }
 
 // flush writes the batch, and sees to it that its messages are acknowledged.
@@ -303,7 +310,7 @@ func (s *subscription) acknowledge() error {
 		return nil
 	}
 	s.unacked = 0
-	return s.ch.Ack(s.flushed, true)
+	return s.in.Ack(s.flushed, true)
 }
 
 // write writes the batch. A Writer that waits for something is left behind some
@@ -345,12 +352,13 @@ func (s *subscription) lost() error {
 // finish writes what is left once ctx has ended: with Drain what waits at the
 // broker, and in any case what has been handed over.
 func (s *subscription) finish(ctx context.Context) error {
+	s.in.ReadAll()
 	if s.Drain > 0 {
 		if err := s.drain(ctx); err != nil || s.failed != nil {
 			return err
 		}
 	}
-	if err := s.ch.Cancel(consumerTag, false); err != nil {
+	if err := s.in.Cancel(consumerTag, false); err != nil {
 		return err
 	}
 	s.takeRest(ctx)
@@ -360,17 +368,19 @@ func (s *subscription) finish(ctx context.Context) error {
 	return s.acknowledge()
 }
 
-// takeRest takes all deliveries until their channel is closed, after
-// basic.cancel or the end of the connection.
+// takeRest takes all messages until no more can come, after basic.cancel or the
+// end of the connection.
 func (s *subscription) takeRest(ctx context.Context) {
-	for d := range s.deliveries {
-		s.take(ctx, &d)
+	for range s.in.Ended() {
+	}
+	for d := s.next(); d != nil; d = s.next() {
+		s.take(ctx, d)
 	}
 }
 
 // drain unbinds the queue, so that nothing new comes, and writes what is in it.
 func (s *subscription) drain(ctx context.Context) error {
-	if err := s.ch.QueueUnbind(s.queue, "", s.Exchange, nil); err != nil {
+	if err := s.in.QueueUnbind(s.queue, "", s.Exchange, nil); err != nil {
 		return err
 	}
 	late := time.NewTimer(s.Drain)
@@ -378,20 +388,15 @@ func (s *subscription) drain(ctx context.Context) error {
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for s.failed == nil {
+		if err := s.takeReady(ctx); err != nil {
+			return err
+		}
 		select {
-		case d, ok := <-s.deliveries:
-			if !ok {
-				return s.lost()
-			}
-			s.take(ctx, &d)
-			if s.pending < max(1, s.Prefetch/2) {
-				break
-			}
-			if err := s.flush(ctx); err != nil {
-				return err
-			}
+		case <-s.in.Arrived():
+		case <-s.in.Ended():
+			return s.lost()
 		case <-poll.C:
-			q, err := s.ch.QueueDeclarePassive(s.queue, false, false, true, false, nil)
+			q, err := s.in.QueueDeclarePassive(s.queue, false, false, true, false, nil)
 			if err != nil || q.Messages == 0 {
 				return err
 			}

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // Content types: one record, or several joined by newlines.
@@ -43,7 +41,8 @@ type Envelope struct {
 	Count    int       // records; at least 1
 	Dropped  uint64    // sequence numbers below Seq that the producer has dropped
 
-	Transient bool // delivery-mode 1; Read does not tell
+	Encoding  string // content-encoding, of other programs: "gzip", say; not undone
+	Transient bool   // delivery-mode 1; Reader does not tell
 }
 
 // MessageID returns "<producer>/<seq>".
@@ -55,13 +54,18 @@ func MessageID(producer string, seq uint64) string {
 // ParseMessageID undoes MessageID. Any other id, as other programs send, is
 // not ok.
 func ParseMessageID(id string) (producer string, seq uint64, ok bool) {
+	who, seq, ok := parseMessageID([]byte(id))
+	return string(who), seq, ok
+}
+
+func parseMessageID(id []byte) (producer []byte, seq uint64, ok bool) {
 	const uuid = 36 // characters
 	if len(id) < uuid+2 || id[uuid] != '/' {
-		return "", 0, false
+		return nil, 0, false
 	}
-	seq, err := strconv.ParseUint(id[uuid+1:], 10, 64)
+	seq, err := strconv.ParseUint(string(id[uuid+1:]), 10, 64)
 	if err != nil || seq == 0 {
-		return "", 0, false
+		return nil, 0, false
 	}
 	return id[:uuid], seq, true
 }
@@ -89,12 +93,19 @@ func RoutingKey(app, level string) string {
 // Property flags (AMQP 0-9-1 section 4.2.6.1): the first property is the highest
 // bit.
 const (
-	flagContentType  = 1 << 15
-	flagHeaders      = 1 << 13
-	flagDeliveryMode = 1 << 12
-	flagMessageID    = 1 << 7
-	flagTimestamp    = 1 << 6
-	flagAppID        = 1 << 3
+	flagContentType = 1 << (15 - iota)
+	flagContentEncoding
+	flagHeaders
+	flagDeliveryMode
+	flagPriority
+	flagCorrelationID
+	flagReplyTo
+	flagExpiration
+	flagMessageID
+	flagTimestamp
+	flagType
+	flagUserID
+	flagAppID
 )
 
 // Delivery modes.
@@ -164,19 +175,6 @@ func (e *Envelope) appendHeaders(dst []byte) []byte {
 
 func appendShort(dst []byte, s string) []byte { return append(append(dst, byte(len(s))), s...) }
 
-// Read returns what a delivered message says. It takes whatever any program
-// may send: what it can't read is left at its zero value.
-func Read(d *amqp.Delivery) Envelope {
-	e := Envelope{App: d.AppId, Time: d.Timestamp, Count: 1}
-	e.Producer, e.Seq, _ = ParseMessageID(d.MessageId)
-	e.Host, _ = d.Headers[headerHost].(string)
-	e.Dropped = uint64(max(0, integer(d.Headers[headerDropped])))
-	if d.ContentType == ContentTypeNDJSON {
-		e.Count = bytes.Count(d.Body, []byte{'\n'}) + 1
-	}
-	return e
-}
-
 // Records yields the bodies of a message with e as its envelope, with their
 // sequence numbers, 0 when unknown. The bodies share the memory of body.
 func (e *Envelope) Records(body []byte) iter.Seq2[uint64, []byte] {
@@ -195,28 +193,4 @@ func (e *Envelope) Records(body []byte) iter.Seq2[uint64, []byte] {
 			}
 		}
 	}
-}
-
-// integer returns any of AMQP's integers as clients of other languages write
-// them, 0 for anything else.
-func integer(v any) int64 {
-	switch n := v.(type) {
-	case int8:
-		return int64(n)
-	case byte:
-		return int64(n)
-	case int16:
-		return int64(n)
-	case uint16:
-		return int64(n)
-	case int32:
-		return int64(n)
-	case uint32:
-		return int64(n)
-	case int64:
-		return n
-	case uint64:
-		return int64(min(n, 1<<62))
-	}
-	return 0
 }

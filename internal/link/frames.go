@@ -31,6 +31,7 @@ const (
 	channelClose      = 20<<16 | 40
 	channelCloseOk    = 20<<16 | 41
 	basicPublish      = 60<<16 | 40
+	basicDeliver      = 60<<16 | 60
 	basicAck          = 60<<16 | 80
 	basicNack         = 60<<16 | 120
 )
@@ -40,17 +41,19 @@ var heartbeat = []byte{8, 0, 0, 0, 0, 0, 0, frameEnd}
 
 // frames is what the library takes for its connection. It knows where a frame
 // begins and ends, so that a Publisher's messages go between those of the
-// library, and the broker's answers to them are taken out of what comes.
+// library, and the broker's answers to them, and a Consumer's messages, are taken
+// out of what comes.
 type frames struct {
 	net.Conn
 	opened    atomic.Uint32             // the channel opened last
 	publisher atomic.Pointer[Publisher] // nil while there is none
+	consumer  atomic.Pointer[Consumer]  // likewise
 
 	// Owned by the library's reader.
 	in    *bufio.Reader
 	rest  int       // bytes that come next and are the library's
 	ahead []byte    // and before them these
-	read  time.Time // when the network was last read
+	last  time.Time // when bytes last came
 	given time.Time // of those times, when the library last got something
 
 	mu   sync.Mutex // guards what follows; held while writing
@@ -82,49 +85,81 @@ func (f *frames) Read(p []byte) (int, error) {
 // next looks at the frame that begins here, and says whose it is. What is no
 // frame is left to the library to find fault with.
 func (f *frames) next() error {
-	publisher := f.publisher.Load()
-	waits := f.in.Buffered() < answerLen
-	if waits && publisher != nil {
-		publisher.tell()
-	}
-	head, err := f.in.Peek(frameHead)
+	head, err := f.peek(frameHead)
 	if err != nil {
-		if f.rest = f.in.Buffered(); f.rest == 0 {
-			return err
-		}
-		return nil
+		return f.pass(err)
 	}
-	if waits {
-		f.read = time.Now()
+	kind, channel, size := head[0], binary.BigEndian.Uint16(head[1:]), int(binary.BigEndian.Uint32(head[3:]))
+	mine := false
+	if in := f.consumer.Load(); in != nil && in.channel == channel {
+		mine, err = in.read(f, kind, size)
 	}
-	channel, size := binary.BigEndian.Uint16(head[1:]), int(binary.BigEndian.Uint32(head[3:]))
-	if head[0] == frameMethod && size >= 4 {
-		id, err := f.in.Peek(frameHead + 4)
-		if err != nil {
-			f.rest = f.in.Buffered()
-			return nil
-		}
-		switch method := binary.BigEndian.Uint32(id[frameHead:]); method {
-		case channelOpenOk:
-			f.opened.Store(uint32(channel))
-		case basicAck, basicNack:
-			if publisher == nil || publisher.channel != channel || size != answerSize {
-				break
-			}
-			frame, err := f.in.Peek(answerLen)
-			if err != nil || frame[answerLen-1] != frameEnd {
-				break
-			}
-			publisher.answer(binary.BigEndian.Uint64(frame[frameHead+4:]), frame[frameHead+12]&1 != 0, method == basicAck)
-			_, _ = f.in.Discard(len(frame)) // it is there
-			// The library gives up a peer that it gets nothing from.
-			if f.read.Sub(f.given) >= time.Second {
-				f.ahead, f.given = heartbeat, f.read
-			}
-			return nil
-		}
+	if !mine && kind == frameMethod && size >= 4 {
+		mine, err = f.method(channel, size)
 	}
-	f.rest, f.given = frameHead+size+1, f.read
+	switch {
+	case err != nil:
+		return f.pass(err)
+	case !mine:
+		f.rest, f.given = frameHead+size+1, f.last
+	case f.last.Sub(f.given) >= time.Second:
+		// The library gives up a peer that it gets nothing from.
+		f.ahead, f.given = heartbeat, f.last
+	}
+	return nil
+}
+
+// method looks at a method frame. It reports whether that was a Publisher's.
+func (f *frames) method(channel uint16, size int) (mine bool, err error) {
+	id, err := f.peek(frameHead + 4)
+	if err != nil {
+		return false, err
+	}
+	switch method := binary.BigEndian.Uint32(id[frameHead:]); method {
+	case channelOpenOk:
+		f.opened.Store(uint32(channel))
+	case basicAck, basicNack:
+		p := f.publisher.Load()
+		if p == nil || p.channel != channel || size != answerSize {
+			return false, nil
+		}
+		frame, err := f.peek(answerLen)
+		if err != nil || frame[answerLen-1] != frameEnd {
+			return false, err
+		}
+		p.answer(binary.BigEndian.Uint64(frame[frameHead+4:]), frame[frameHead+12]&1 != 0, method == basicAck)
+		_, _ = f.in.Discard(len(frame)) // it is there
+		return true, nil
+	}
+	return false, nil
+}
+
+// peek returns the next n bytes. Before it waits for them, it tells of what came.
+func (f *frames) peek(n int) ([]byte, error) {
+	if f.in.Buffered() >= n {
+		return f.in.Peek(n)
+	}
+	f.tell()
+	b, err := f.in.Peek(n)
+	f.last = time.Now()
+	return b, err
+}
+
+// tell tells whoever waits for answers or messages that some have come.
+func (f *frames) tell() {
+	if p := f.publisher.Load(); p != nil {
+		p.tell()
+	}
+	if in := f.consumer.Load(); in != nil {
+		in.tell()
+	}
+}
+
+// pass leaves to the library what has come of a frame before err.
+func (f *frames) pass(err error) error {
+	if f.rest = f.in.Buffered(); f.rest == 0 {
+		return err
+	}
 	return nil
 }
 

@@ -5,11 +5,12 @@
 // the socket below amqp091-go: every write has a deadline, and the socket can
 // be closed from outside whatever the library is waiting for. The library sets
 // no write deadline of its own, and would wait for ever on a peer that has
-// stopped reading. A Publisher's messages go past the library, which still opens
-// the connection and its channels, keeps it alive, and hears why it ends:
+// stopped reading. The messages of a Publisher and a Consumer go past the library,
+// which still opens the connection and its channels, keeps it alive, and hears
+// why it ends:
 //
-//	amqp091-go, Publisher
-//	frames     where messages and their confirms join and leave the stream
+//	amqp091-go, Publisher, Consumer
+//	frames     where messages and confirms join and leave the stream
 //	crypto/tls with amqps
 //	socket     deadlines
 //
@@ -22,6 +23,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"math"
 	"net"
 	"time"
 
@@ -178,6 +180,14 @@ func (c *Conn) Close(ctx context.Context) {
 	}
 	c.Abort()
 	<-closed
+}
+
+// maxFrame returns how many bytes a frame may have.
+func (c *Conn) maxFrame() int {
+	if c.Config.FrameSize == 0 { // no limit
+		return math.MaxInt32
+	}
+	return c.Config.FrameSize
 }
 
 // Lost is closed, after the reason where there is one, when the connection has

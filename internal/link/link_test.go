@@ -334,6 +334,86 @@ func TestMessagesArriveWhole(t *testing.T) {
 	})
 }
 
+// consumer consumes from a queue of its own that is bound to the exchange.
+func consumer(t *testing.T, c *link.Conn, exchange string, prefetch int) (*link.Consumer, string) {
+	t.Helper()
+	if err := c.DeclareFanout(exchange); err != nil {
+		t.Fatal(err)
+	}
+	in, err := c.Consumer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Qos(prefetch, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	q, err := in.QueueDeclare("", false, false, true, false, nil)
+	if err == nil {
+		err = in.QueueBind(q.Name, "", exchange, false, nil)
+	}
+	if err == nil {
+		err = in.Start(q.Name, "tag")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in, q.Name
+}
+
+// TestMessagesPassWholeFromPublisherToConsumer does so on one connection, while
+// what came is acknowledged.
+func TestMessagesPassWholeFromPublisherToConsumer(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		const messages, prefetch = 3000, 100
+		exchange, c := b.Exchange(t), open(t, b)
+		in, queue := consumer(t, c, exchange, prefetch)
+		p, err := c.Publisher(exchange, messages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := func(i int) int { return []int{0, 1, 250, c.Config.FrameSize, 20_000}[i%5] }
+		for i := range messages {
+			if err := p.Publish("key", bare, bytes.Repeat([]byte{byte(i)}, size(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		late := time.After(30 * time.Second)
+		var last []link.Delivery
+		for n := 0; n < messages; {
+			select {
+			case <-in.Arrived():
+			case <-late:
+				t.Fatalf("got %d messages", n)
+			}
+			last = in.Take(last)
+			if len(last) > prefetch {
+				t.Fatalf("got %d messages at once", len(last))
+			}
+			for _, d := range last {
+				if want := bytes.Repeat([]byte{byte(n)}, size(n)); !bytes.Equal(d.Body, want) || d.Tag != uint64(n+1) {
+					t.Fatalf("message %d: got %d bytes under tag %d, want %d", n, len(d.Body), d.Tag, len(want))
+				}
+				n++
+			}
+			if len(last) > 0 {
+				if err := in.Ack(last[len(last)-1].Tag, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		confirmed(t, p, messages)
+		if _, err := in.QueueDelete(queue, false, false, false); err != nil {
+			t.Fatal(err)
+		}
+		for range in.Ended() {
+			t.Error("the library got a message")
+		}
+	})
+}
+
 // A message behind the end of the channel would be an error of the connection.
 func TestChannelClosedByTheBrokerIsToldWithItsReason(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {

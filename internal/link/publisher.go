@@ -1,7 +1,6 @@
 package link
 
 import (
-	"cmp"
 	"encoding/binary"
 	"sync"
 
@@ -49,7 +48,7 @@ func (c *Conn) Publisher(exchange string, window int) (*Publisher, error) {
 	p := &Publisher{
 		frames:   c.frames,
 		channel:  uint16(c.frames.opened.Load()),
-		most:     min(cmp.Or(c.Config.FrameSize, 2*buffered), 2*buffered) - frameHead - 1,
+		most:     min(c.maxFrame(), 2*buffered) - frameHead - 1,
 		closed:   ch.NotifyClose(make(chan *amqp.Error, 1)),
 		answered: make(chan struct{}, 1),
 		answers:  make([]answer, window),

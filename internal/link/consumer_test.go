@@ -1,0 +1,160 @@
+package link
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+)
+
+// frame returns a frame of any kind.
+func frame(kind byte, channel uint16, payload string) string {
+	b := binary.BigEndian.AppendUint16([]byte{kind}, channel)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(payload)))
+	return string(append(append(b, payload...), frameEnd))
+}
+
+func deliver(channel uint16, tag uint64) string {
+	return method(channel, basicDeliver, "\x03tag"+string(binary.BigEndian.AppendUint64(nil, tag))+"\x00\x04logs\x08shop.log")
+}
+
+func header(channel uint16, size uint64, properties string) string {
+	return frame(frameHeader, channel, "\x00\x3c\x00\x00"+string(binary.BigEndian.AppendUint64(nil, size))+properties)
+}
+
+// newTestConsumer returns a Consumer on channel 7 of frames that read from r.
+func newTestConsumer(r io.Reader) (*Consumer, *frames) {
+	f := newFrames(&scriptConn{Reader: r})
+	in := &Consumer{channel: 7, most: 1 << 20, want: frameMethod, arrived: make(chan struct{}, 1), taken: make(chan struct{}, 1)}
+	f.consumer.Store(in)
+	f.given = time.Now().Add(time.Hour) // no heartbeats in between
+	return in, f
+}
+
+func TestMessagesAreTakenOutOfWhatTheLibraryReads(t *testing.T) {
+	heart, cancel := string(heartbeat), method(7, 60<<16|30, "\x03tag\x01")
+	other := deliver(6, 9) + header(6, 1, "\x00\x00") + frame(frameBody, 6, "x")
+	long := strings.Repeat("y", 3<<20)
+	stream := heart + deliver(7, 1) + heart + header(7, 5, "\x80\x00\x04text") + other + frame(frameBody, 7, "he") + heart + frame(frameBody, 7, "llo") +
+		deliver(7, 2) + header(7, 0, "\x00\x00") + cancel +
+		deliver(7, 3) + header(7, uint64(len(long)), "\x00\x00") + frame(frameBody, 7, long[:1<<20]) + frame(frameBody, 7, long[1<<20:2<<20]) + frame(frameBody, 7, long[2<<20:])
+	want := []Delivery{
+		{Tag: 1, Properties: []byte("\x80\x00\x04text"), Body: []byte("hello")},
+		{Tag: 2, Properties: []byte{0, 0}},
+		{Tag: 3, Properties: []byte{0, 0}, Body: []byte(long)},
+	}
+	for name, r := range map[string]io.Reader{
+		"at once":       strings.NewReader(stream),
+		"byte by byte":  iotest.OneByteReader(strings.NewReader(stream)),
+		"half as asked": iotest.HalfReader(strings.NewReader(stream)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, f := newTestConsumer(r)
+			in.ReadAll() // nobody takes meanwhile
+			got, err := io.ReadAll(iotest.HalfReader(f))
+			if err != nil || string(got) != heart+heart+other+heart+cancel {
+				t.Errorf("the library reads %q, %v", got, err)
+			}
+			select {
+			case <-in.Arrived():
+			default:
+				t.Error("nobody was told")
+			}
+			messages := in.Take(nil)
+			if len(messages) != len(want) {
+				t.Fatalf("got %d messages, want %d", len(messages), len(want))
+			}
+			for i, m := range messages {
+				if m.Tag != want[i].Tag || !bytes.Equal(m.Properties, want[i].Properties) || !bytes.Equal(m.Body, want[i].Body) {
+					t.Errorf("message %d: got tag %d, %q, %d bytes", i, m.Tag, m.Properties, len(m.Body))
+				}
+			}
+			if again := in.Take(messages); len(again) != 0 {
+				t.Errorf("got %d messages again", len(again))
+			}
+		})
+	}
+}
+
+// What makes no sense is for the library, or an error of reading.
+func TestMalformedMessages(t *testing.T) {
+	begun := deliver(7, 1) + header(7, 3, "\x00\x00")
+	cut := func(s string) string { return strings.TrimSuffix(s, "\xce") + "!" }
+	for _, tt := range []struct {
+		name, stream string
+		library      string // what it gets
+		want         error
+	}{
+		{"header without a message", header(7, 1, "\x00\x00"), header(7, 1, "\x00\x00"), nil},
+		{"body without a header", deliver(7, 1) + frame(frameBody, 7, "x"), frame(frameBody, 7, "x"), nil},
+		{"message in a message", begun + deliver(7, 2), deliver(7, 2), nil},
+		{"more body than announced", begun + frame(frameBody, 7, "four"), frame(frameBody, 7, "four"), nil},
+		{"deliver too short", method(7, basicDeliver, "\x03tag"), method(7, basicDeliver, "\x03tag"), nil},
+		{"tag that ends outside", method(7, basicDeliver, "\xff123456789012"), method(7, basicDeliver, "\xff123456789012"), nil},
+		{"header too short", deliver(7, 1) + frame(frameHeader, 7, "\x00\x3c"), frame(frameHeader, 7, "\x00\x3c"), nil},
+		{"frame larger than agreed", begun + frame(frameBody, 7, strings.Repeat("x", 1<<20+1)), frame(frameBody, 7, strings.Repeat("x", 1<<20+1)), nil},
+		{"deliver without an end", cut(deliver(7, 1)), cut(deliver(7, 1)), nil},
+		{"header without an end", deliver(7, 1) + cut(header(7, 1, "\x00\x00")), "", errFrameEnd},
+		{"body without an end", begun + cut(frame(frameBody, 7, "abc")), "", errFrameEnd},
+		{"half a body", begun + "\x03\x00\x07\x00\x00\x00\x03a", "", io.ErrUnexpectedEOF},
+		{"a body that does not come", deliver(7, 1) + header(7, 1<<63, "\x00\x00"), "", nil},
+	} {
+		in, f := newTestConsumer(iotest.OneByteReader(strings.NewReader(tt.stream)))
+		got, err := io.ReadAll(f)
+		if string(got) != tt.library || !errors.Is(err, tt.want) {
+			t.Errorf("%s: the library reads %d bytes, %v, want %d, %v", tt.name, len(got), err, len(tt.library), tt.want)
+		}
+		if n := len(in.Take(nil)); n != 0 {
+			t.Errorf("%s: got %d messages", tt.name, n)
+		}
+	}
+}
+
+// TestReadingAheadIsBounded lets a broker send more than is taken.
+func TestReadingAheadIsBounded(t *testing.T) {
+	const size = 100_000
+	message := deliver(7, 1) + header(7, size, "\x00\x00") + frame(frameBody, 7, strings.Repeat("x", size))
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		in, f := newTestConsumer(r)
+		sent, all := 0, 10*readAhead/size
+		go func() {
+			for sent < all {
+				if _, err := io.WriteString(w, message); err != nil {
+					return
+				}
+				sent++
+			}
+		}()
+		read := make(chan error, 1)
+		go func() {
+			_, err := io.Copy(io.Discard, f)
+			read <- err
+		}()
+		most := readAhead/size + 3 // one that is over, one in the reader's buffer, one under way
+		var last []Delivery
+		for round := range 3 {
+			synctest.Wait()
+			if got := in.bytes; got <= readAhead || sent > (round+1)*most {
+				t.Errorf("round %d: %d messages sent, %d bytes are ready, want a little over %d", round, sent, got, readAhead)
+			}
+			<-in.Arrived()
+			last = in.Take(last)
+		}
+		// The peer must not be taken for dead.
+		time.Sleep(readAheadWait) // of the bubble's clock
+		synctest.Wait()
+		if sent != all {
+			t.Errorf("%d of %d messages are read, since nobody takes", sent, all)
+		}
+		w.Close()
+		if err := <-read; err != nil {
+			t.Error(err)
+		}
+	})
+}
