@@ -71,6 +71,7 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 	}
 	t.Notify(Notice{Connected: c.Endpoint.String()})
 	err = s.receive(ctx)
+	s.in.ReadAll()
 	if s.last > 0 {
 		c.Useful()
 	}
@@ -81,7 +82,6 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		// What has been handed over is counted as seen, and would be missed in
 		// silence. It is written, though it can't be acknowledged any more.
 		c.Abort()
-		s.in.ReadAll()
 		s.takeRest(ctx)
 		s.write(ctx)
 	}
@@ -352,7 +352,6 @@ func (s *subscription) lost() error {
 // finish writes what is left once ctx has ended: with Drain what waits at the
 // broker, and in any case what has been handed over.
 func (s *subscription) finish(ctx context.Context) error {
-	s.in.ReadAll()
 	if s.Drain > 0 {
 		if err := s.drain(ctx); err != nil || s.failed != nil {
 			return err

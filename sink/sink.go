@@ -57,7 +57,7 @@ type Config struct {
 	MaxLength, MaxBytes int
 
 	// Prefetch is how many records the broker hands over before they are
-	// acknowledged. If zero, 256.
+	// acknowledged; of large ones Tail reads about 2 MiB ahead. If zero, 256.
 	Prefetch int
 
 	// Linger is how long a record may wait for others before it is written.

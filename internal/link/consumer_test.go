@@ -83,6 +83,7 @@ func TestMessagesAreTakenOutOfWhatTheLibraryReads(t *testing.T) {
 
 // What makes no sense is for the library, or an error of reading.
 func TestMalformedMessages(t *testing.T) {
+	heart := string(heartbeat)
 	begun := deliver(7, 1) + header(7, 3, "\x00\x00")
 	cut := func(s string) string { return strings.TrimSuffix(s, "\xce") + "!" }
 	for _, tt := range []struct {
@@ -99,7 +100,7 @@ func TestMalformedMessages(t *testing.T) {
 		{"header too short", deliver(7, 1) + frame(frameHeader, 7, "\x00\x3c"), frame(frameHeader, 7, "\x00\x3c"), nil},
 		{"frame larger than agreed", begun + frame(frameBody, 7, strings.Repeat("x", 1<<20+1)), frame(frameBody, 7, strings.Repeat("x", 1<<20+1)), nil},
 		{"deliver without an end", cut(deliver(7, 1)), cut(deliver(7, 1)), nil},
-		{"header without an end", deliver(7, 1) + cut(header(7, 1, "\x00\x00")), "", errFrameEnd},
+		{"header without an end", deliver(7, 1) + cut(header(7, 1, "\x00\x00")) + heart, "", errFrameEnd},
 		{"body without an end", begun + cut(frame(frameBody, 7, "abc")), "", errFrameEnd},
 		{"half a body", begun + "\x03\x00\x07\x00\x00\x00\x03a", "", io.ErrUnexpectedEOF},
 		{"a body that does not come", deliver(7, 1) + header(7, 1<<63, "\x00\x00"), "", nil},

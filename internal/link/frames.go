@@ -92,7 +92,9 @@ func (f *frames) next() error {
 	kind, channel, size := head[0], binary.BigEndian.Uint16(head[1:]), int(binary.BigEndian.Uint32(head[3:]))
 	mine := false
 	if in := f.consumer.Load(); in != nil && in.channel == channel {
-		mine, err = in.read(f, kind, size)
+		if mine, err = in.read(f, kind, size); err != nil {
+			return err
+		}
 	}
 	if !mine && kind == frameMethod && size >= 4 {
 		mine, err = f.method(channel, size)
