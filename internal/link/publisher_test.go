@@ -2,6 +2,7 @@ package link
 
 import (
 	"math/rand/v2"
+	"net"
 	"testing"
 )
 
@@ -60,3 +61,32 @@ func TestAnswersInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestPublishingAllocatesNothing holds what a message costs in memory, once the
+// buffers are there.
+func TestPublishingAllocatesNothing(t *testing.T) {
+	p, _ := newTestPublisher(nil, 8, 0)
+	p.frames.Conn = nowhere{}
+	properties, body := make([]byte, 100), make([]byte, 250)
+	tag := uint64(0)
+	do := func() {
+		tag++
+		_ = p.Publish("shop.info", properties, body)
+		_ = p.Flush()
+		p.answer(tag, false, true)
+		p.tell()
+		<-p.Answered()
+		if n, _ := p.Answers(); n != 1 {
+			t.Fatal("no answer")
+		}
+	}
+	do()
+	if n := testing.AllocsPerRun(1000, do); n > 0 {
+		t.Errorf("got %v allocations, want none", n)
+	}
+}
+
+// nowhere takes all that is written.
+type nowhere struct{ net.Conn }
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
