@@ -80,14 +80,16 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 	for {
 		s.settle()
 		sent, err := s.publish()
-		if err != nil {
-			return s.tooLarge(s.why(err))
+		stop := false
+		switch {
+		case err != nil:
+			err = s.why(err)
+		case !sent:
+			stop, err = s.wait(ctx)
 		}
-		if sent {
-			continue
-		}
-		if stop, err := s.wait(ctx); stop || err != nil {
-			return err
+		if stop || err != nil {
+			s.settle() // what came last is not sent again
+			return s.tooLarge(err)
 		}
 	}
 }
@@ -143,9 +145,6 @@ func (s *session) publish() (sent bool, err error) {
 	records := s.queue.fill(maxWindow*s.Batch.Records, s.sent, burst*s.Batch.Records)
 	if len(records) == 0 || s.unripe(records) {
 		return false, nil
-	}
-	if len(s.flights) == 0 {
-		s.progress = time.Now()
 	}
 	for len(records) > 0 && len(s.flights) < maxWindow {
 		n := s.together(records)
@@ -224,6 +223,9 @@ func (s *session) post(about *envelope.Envelope, l slog.Level, body []byte, reco
 		return err
 	}
 	if !s.Unconfirmed {
+		if len(s.flights) == 0 {
+			s.progress = time.Now()
+		}
 		s.flights = append(s.flights, int32(records))
 		s.sent += records
 	}
@@ -283,7 +285,7 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 		defer timer.Stop()
 		ripe = timer.C
 	}
-	if !s.paused && s.queue.lossKnown() {
+	if !s.paused && len(s.flights) < maxWindow && s.queue.lossKnown() {
 		timer := time.NewTimer(time.Until(s.nextReport()))
 		defer timer.Stop()
 		report = timer.C
@@ -300,7 +302,7 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 	case reason := <-s.conn.Lost():
 		return false, orClosed(reason)
 	case reason := <-s.out.Closed():
-		return false, s.tooLarge(orClosed(reason))
+		return false, orClosed(reason)
 	case <-ctx.Done():
 		if !s.paused {
 			s.reported = time.Time{}

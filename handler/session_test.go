@@ -114,6 +114,38 @@ func TestLostConfirmBecomesAReconnect(t *testing.T) {
 	})
 }
 
+// A report of what was dropped is confirmed like any message, and waited for no
+// less, even as the first of a connection.
+func TestLossReportIsWaitedForLikeAnyMessage(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		const most = 4 << 20 // and a little less, with what the inboxes take
+		h, err := New(b.URL, &Options{Exchange: b.Exchange(t), Buffer: most, MaxRecord: most, OnError: func(error) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := slog.New(h)
+		log.Info("no room even in the empty buffer", "text", strings.Repeat("x", most-1000))
+		if !h.pub.queue.lossKnown() {
+			t.Fatal("there was room")
+		}
+		for late := time.Now().Add(30 * time.Second); h.pub.queue.lossKnown(); {
+			if time.Now().After(late) {
+				t.Fatal("not reported")
+			}
+			<-time.After(time.Millisecond)
+		}
+		log.Info("on the same connection")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if err := h.Close(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if s := h.Stats(); s.Dropped.Shed != 1 || s.Confirmed != 1 || s.Reconnects > 0 || s.LastError != "" {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
 func TestTogether(t *testing.T) {
 	of := func(seqs string) (records []entry) {
 		for field := range strings.FieldsSeq(seqs) {

@@ -386,8 +386,8 @@ func (s *subscription) drain(ctx context.Context) error {
 	defer late.Stop()
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
-	for s.failed == nil {
-		if err := s.takeReady(ctx); err != nil {
+	for {
+		if err := s.takeReady(ctx); err != nil || s.failed != nil {
 			return err
 		}
 		select {
@@ -399,12 +399,11 @@ func (s *subscription) drain(ctx context.Context) error {
 			if err != nil || q.Messages == 0 {
 				return err
 			}
-			if err := s.flush(ctx); err != nil {
+			if err := s.flush(ctx); err != nil || s.failed != nil {
 				return err
 			}
 		case <-late.C:
 			return nil
 		}
 	}
-	return nil
 }

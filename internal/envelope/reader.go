@@ -92,9 +92,9 @@ var zeros [8]byte
 
 // take returns the next n bytes. Behind the end it returns zeros, of at most 8.
 func (f *fields) take(n int) []byte {
-	if n > len(f.b) {
+	if n < 0 || n > len(f.b) { // negative where int has 32 bits
 		f.b, f.ok = nil, false
-		return zeros[:min(n, len(zeros))]
+		return zeros[:min(uint(n), uint(len(zeros)))]
 	}
 	taken := f.b[:n]
 	f.b = f.b[n:]

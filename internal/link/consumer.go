@@ -18,6 +18,9 @@ type Delivery struct {
 	Body       []byte
 }
 
+// deliverySize is about what a Delivery itself takes.
+const deliverySize = 64
+
 // Consumer receives messages over a channel of its own. Like a Publisher's, they
 // go past the library, which would decode all their properties, allocate for each,
 // and hand every single one from goroutine to goroutine. What else is done on the
@@ -47,16 +50,11 @@ type Consumer struct {
 	readAll bool // nor then
 }
 
-const (
-	// readAhead is about how many bytes of messages are read before Take, which
-	// prefetch counts in messages alone: a batch may have a megabyte.
-	readAhead = 2 << 20
-
-	// readAheadWait is how long reading may wait for Take. Then it goes on, since
-	// the broker must not take us for dead, nor we the broker: RabbitMQ closes a
-	// connection that takes nothing for 15 s.
-	readAheadWait = time.Second
-)
+// readAhead is about how many bytes of messages are read before Take, which
+// prefetch counts in messages alone: a batch may have a megabyte. Reading waits
+// for Take no longer than patience, and then goes on: the broker must not take us
+// for dead, nor we the broker.
+const readAhead = 2 << 20
 
 // chunkSize is how much memory small messages share.
 const chunkSize = 64 << 10
@@ -161,7 +159,7 @@ func (in *Consumer) readDeliver(f *frames, size int) (mine bool, err error) {
 	if size < 4+1+8 || size > longest {
 		return false, nil
 	}
-	frame, err := f.peek(frameHead + size + 1)
+	frame, err := f.in.Peek(frameHead + size + 1)
 	if err != nil || frame[frameHead+size] != frameEnd {
 		return false, nil // the library finds the same
 	}
@@ -191,7 +189,7 @@ func (in *Consumer) readHeader(f *frames, size int) (mine bool, err error) {
 	// What is announced need not come.
 	in.coming.Body = in.space(int(min(in.left, 1<<20)))
 	in.want = frameBody
-	in.complete(f)
+	in.complete()
 	return true, nil
 }
 
@@ -203,27 +201,27 @@ func (in *Consumer) readBody(f *frames, size int) (mine bool, err error) {
 		return true, err
 	}
 	in.left -= uint64(size)
-	in.complete(f)
+	in.complete()
 	return true, nil
 }
 
 // complete hands over the message once nothing of it is missing, and waits for
 // Take when there is much by now.
-func (in *Consumer) complete(f *frames) {
+func (in *Consumer) complete() {
 	if in.left > 0 {
 		return
 	}
 	in.want = frameMethod
 	in.mu.Lock()
 	in.ready = append(in.ready, in.coming)
-	in.bytes += len(in.coming.Properties) + len(in.coming.Body)
+	in.bytes += deliverySize + len(in.coming.Properties) + len(in.coming.Body)
 	in.news = true
 	in.mu.Unlock()
 	if !in.full() {
 		return
 	}
-	f.tell()
-	late := time.NewTimer(readAheadWait)
+	in.tell()
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	for in.full() {
 		select {
@@ -246,9 +244,6 @@ func (in *Consumer) full() bool {
 // readPayload reads a frame, and appends its payload to dst.
 func (in *Consumer) readPayload(f *frames, dst []byte, size int) ([]byte, error) {
 	_, _ = f.in.Discard(frameHead) // it has been looked at
-	if f.in.Buffered() <= size {
-		f.tell()
-	}
 	at := len(dst)
 	dst = slices.Grow(dst, size)[:at+size]
 	if _, err := io.ReadFull(f.in, dst[at:]); err != nil {

@@ -3,6 +3,7 @@ package link
 import (
 	"bufio"
 	"encoding/binary"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,12 @@ import (
 // buffered is how many bytes are read from the network, or held for it, at a
 // time. The library alone reads 4 KiB.
 const buffered = 64 << 10
+
+// patience is how long the library may get nothing from a peer that sends, and
+// reading may wait for a Consumer's Take: much less than one and a half of the
+// shortest heartbeat, a second, and than the 15 s after which RabbitMQ closes a
+// connection that takes nothing.
+const patience = 300 * time.Millisecond
 
 // What a frame begins and ends with, and the methods that matter here: class
 // and method (AMQP 0-9-1 sections 4.2.3 and 1.3).
@@ -62,7 +69,25 @@ type frames struct {
 }
 
 func newFrames(c net.Conn) *frames {
-	return &frames{Conn: c, in: bufio.NewReaderSize(c, buffered)}
+	f := &frames{Conn: c}
+	f.in = bufio.NewReaderSize(network{f}, buffered)
+	return f
+}
+
+// network is the connection below frames. Before it is waited for, whoever waits
+// for answers or messages is told of what has come.
+type network struct{ *frames }
+
+func (n network) Read(p []byte) (int, error) {
+	if p := n.publisher.Load(); p != nil {
+		p.tell()
+	}
+	if in := n.consumer.Load(); in != nil {
+		in.tell()
+	}
+	got, err := n.Conn.Read(p)
+	n.last = time.Now()
+	return got, err
 }
 
 // Read reads what is the library's.
@@ -85,11 +110,11 @@ func (f *frames) Read(p []byte) (int, error) {
 // next looks at the frame that begins here, and says whose it is. What is no
 // frame is left to the library to find fault with.
 func (f *frames) next() error {
-	head, err := f.peek(frameHead)
+	head, err := f.in.Peek(frameHead)
 	if err != nil {
 		return f.pass(err)
 	}
-	kind, channel, size := head[0], binary.BigEndian.Uint16(head[1:]), int(binary.BigEndian.Uint32(head[3:]))
+	kind, channel, size := head[0], binary.BigEndian.Uint16(head[1:]), int(min(binary.BigEndian.Uint32(head[3:]), math.MaxInt32-frameHead-1))
 	mine := false
 	if in := f.consumer.Load(); in != nil && in.channel == channel {
 		if mine, err = in.read(f, kind, size); err != nil {
@@ -104,7 +129,7 @@ func (f *frames) next() error {
 		return f.pass(err)
 	case !mine:
 		f.rest, f.given = frameHead+size+1, f.last
-	case f.last.Sub(f.given) >= time.Second:
+	case f.last.Sub(f.given) >= patience:
 		// The library gives up a peer that it gets nothing from.
 		f.ahead, f.given = heartbeat, f.last
 	}
@@ -113,7 +138,7 @@ func (f *frames) next() error {
 
 // method looks at a method frame. It reports whether that was a Publisher's.
 func (f *frames) method(channel uint16, size int) (mine bool, err error) {
-	id, err := f.peek(frameHead + 4)
+	id, err := f.in.Peek(frameHead + 4)
 	if err != nil {
 		return false, err
 	}
@@ -125,7 +150,7 @@ func (f *frames) method(channel uint16, size int) (mine bool, err error) {
 		if p == nil || p.channel != channel || size != answerSize {
 			return false, nil
 		}
-		frame, err := f.peek(answerLen)
+		frame, err := f.in.Peek(answerLen)
 		if err != nil || frame[answerLen-1] != frameEnd {
 			return false, err
 		}
@@ -134,27 +159,6 @@ func (f *frames) method(channel uint16, size int) (mine bool, err error) {
 		return true, nil
 	}
 	return false, nil
-}
-
-// peek returns the next n bytes. Before it waits for them, it tells of what came.
-func (f *frames) peek(n int) ([]byte, error) {
-	if f.in.Buffered() >= n {
-		return f.in.Peek(n)
-	}
-	f.tell()
-	b, err := f.in.Peek(n)
-	f.last = time.Now()
-	return b, err
-}
-
-// tell tells whoever waits for answers or messages that some have come.
-func (f *frames) tell() {
-	if p := f.publisher.Load(); p != nil {
-		p.tell()
-	}
-	if in := f.consumer.Load(); in != nil {
-		in.tell()
-	}
 }
 
 // pass leaves to the library what has come of a frame before err.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -67,10 +66,9 @@ func TestAnswersAreTakenOutOfWhatTheLibraryReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, _ := newTestPublisher(r, 8, 5)
-			p.frames.given = time.Now().Add(time.Hour) // no heartbeats in between
 			got, err := io.ReadAll(iotest.HalfReader(p.frames))
-			want := heart + body + other + short + method(7, channelOpenOk, "\x00\x00\x00\x00")
-			if err != nil || string(got) != want {
+			want := body + other + short + method(7, channelOpenOk, "\x00\x00\x00\x00")
+			if err != nil || withoutHearts(got) != want {
 				t.Errorf("the library reads %q, %v, want %q", got, err, want)
 			}
 			for _, want := range []struct {
