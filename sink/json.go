@@ -224,6 +224,13 @@ func valueLen(s string) int {
 // unquote returns the text of a valid, quoted JSON string: a part of it, mostly.
 func unquote(quoted string) string {
 	inner := quoted[1 : len(quoted)-1]
+	plain := 0
+	for plain < len(inner) && inner[plain] < utf8.RuneSelf && inner[plain] != '\\' {
+		plain++
+	}
+	if plain == len(inner) {
+		return inner
+	}
 	if strings.IndexByte(inner, '\\') < 0 && utf8.ValidString(inner) {
 		return inner
 	}

@@ -123,7 +123,7 @@ func (t *Terminal) appendRecord(r *Record) {
 	if ok && level < slog.LevelInfo {
 		messageStyle = ""
 	}
-	first, more, several := strings.Cut(strings.TrimRight(d.message, "\r\n"), "\n")
+	first, more, several := strings.Cut(trimLines(d.message), "\n")
 	t.put(messageStyle, strings.TrimSuffix(first, "\r"))
 	if several {
 		t.tails = append(t.tails, block{text: more})
@@ -222,7 +222,7 @@ func (t *Terminal) appendAttr(key, value string, depth int) {
 		return
 	}
 	s := text(value)
-	if value[0] == '"' && strings.Contains(strings.TrimRight(s, "\r\n"), "\n") {
+	if value[0] == '"' && strings.Contains(trimLines(s), "\n") {
 		t.tails = append(t.tails, block{key, s})
 		return
 	}
@@ -275,6 +275,14 @@ func (t *Terminal) appendSource(value string) bool {
 	return true
 }
 
+// trimLines cuts the ends of lines off the end of s.
+func trimLines(s string) string {
+	for len(s) > 0 && (s[len(s)-1] == '\n' || s[len(s)-1] == '\r') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
 // bare tells the characters that can't be taken for anything else.
 var bare = func() (t [utf8.RuneSelf * 2]bool) {
 	for b := '!'; b < 0x7f; b++ {
@@ -307,7 +315,7 @@ func (t *Terminal) appendBlock(b block) {
 		t.buf = append(t.buf, '\n')
 		indent = "  "
 	}
-	for line := range strings.SplitSeq(strings.TrimRight(b.text, "\r\n"), "\n") {
+	for line := range strings.SplitSeq(trimLines(b.text), "\n") {
 		mark()
 		t.buf = append(t.buf, indent...)
 		t.put("", strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", "    "))
