@@ -13,7 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/slogcast/slogcast/internal/quote"
+	"github.com/slogcast/slogcast/internal/jsontext"
 )
 
 // maxDepth is how deep groups may nest before the rest is replaced by a
@@ -179,14 +179,14 @@ func (e *encoder) appendBuiltins(r *slog.Record) {
 	case slog.LevelError:
 		buf = append(buf, `"level":"ERROR"`...)
 	default:
-		buf = quote.Append(append(buf, `"level":`...), r.Level.String())
+		buf = jsontext.AppendString(append(buf, `"level":`...), r.Level.String())
 	}
 	if e.source {
 		e.buf = buf
 		e.appendAttr(slog.Any(slog.SourceKey, source(r)))
 		buf = e.buf
 	}
-	e.buf = quote.Append(append(buf, `,"msg":`...), r.Message)
+	e.buf = jsontext.AppendString(append(buf, `,"msg":`...), r.Message)
 }
 
 // replaceBuiltins is appendBuiltins with ReplaceAttr.
@@ -361,7 +361,7 @@ func (e *encoder) appendKey(key string) {
 	if n := len(buf); n > 0 && buf[n-1] != '{' {
 		buf = append(buf, ',')
 	}
-	e.buf = append(quote.Append(buf, key), ':')
+	e.buf = append(jsontext.AppendString(buf, key), ':')
 }
 
 // appendPlain appends a value of any kind but Any, Group and LogValuer.
@@ -369,7 +369,7 @@ func (e *encoder) appendPlain(kind slog.Kind, v *slog.Value) {
 	buf := e.buf
 	switch kind {
 	case slog.KindString:
-		buf = quote.Append(buf, v.String())
+		buf = jsontext.AppendString(buf, v.String())
 	case slog.KindInt64:
 		buf = strconv.AppendInt(buf, v.Int64(), 10)
 	case slog.KindUint64:
@@ -403,12 +403,12 @@ func (e *encoder) appendAny(v any) {
 				e.buf = append(e.buf, `"<nil>"`...)
 				return
 			}
-			e.buf = quote.Append(e.buf, fmt.Sprintf("!PANIC: %v", p))
+			e.buf = jsontext.AppendString(e.buf, fmt.Sprintf("!PANIC: %v", p))
 		}
 	}()
 	if err, ok := v.(error); ok {
 		if _, ok := v.(json.Marshaler); !ok {
-			e.buf = quote.Append(e.buf, err.Error())
+			e.buf = jsontext.AppendString(e.buf, err.Error())
 			return
 		}
 	}
@@ -416,7 +416,7 @@ func (e *encoder) appendAny(v any) {
 }
 
 func (e *encoder) appendError(text string) {
-	e.buf = quote.Append(e.buf, "!ERROR:"+text)
+	e.buf = jsontext.AppendString(e.buf, "!ERROR:"+text)
 }
 
 // marshaler is a json.Encoder with the buffer it writes to: the only way to

@@ -3,7 +3,7 @@ package handler
 import (
 	"time"
 
-	"github.com/slogcast/slogcast/internal/quote"
+	"github.com/slogcast/slogcast/internal/jsontext"
 )
 
 // seconds writes times as time.Time.MarshalJSON does, and remembers the text of
@@ -20,7 +20,7 @@ type seconds struct {
 func (s *seconds) append(dst []byte, t time.Time) []byte {
 	if t.Unix() != s.unix || t.Location() != s.loc {
 		if y := t.Year(); y < 0 || y >= 10_000 {
-			return quote.Append(dst, "!ERROR:time.Time year outside of range [0,9999]")
+			return jsontext.AppendString(dst, "!ERROR:time.Time year outside of range [0,9999]")
 		}
 		var text [40]byte
 		whole := t.AppendFormat(text[:0], `"`+time.RFC3339+`"`)

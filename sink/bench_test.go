@@ -1,16 +1,10 @@
 package sink
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 )
@@ -30,79 +24,6 @@ func served(n int) (bodies [][]byte) {
 	return bodies
 }
 
-// BenchmarkRender renders an archive, against jq -c . on the same file, jq's
-// start included. On one core:
-//
-//	go test ./sink -run '^$' -bench Render -cpu 1 -count 5
-func BenchmarkRender(b *testing.B) {
-	const records = 100_000
-	path := filepath.Join(b.TempDir(), "archive")
-	f, err := os.Create(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	w := bufio.NewWriter(f)
-	for _, body := range served(records) {
-		w.Write((&Record{Body: body, App: "web", Host: "h", Producer: "01a20621-6d67-77e1-943f-5c3a6f50edb6", Seq: 1, object: true}).AppendLine(nil))
-	}
-	if err := w.Flush(); err != nil {
-		b.Fatal(err)
-	}
-	f.Close()
-	for _, color := range []bool{false, true} {
-		b.Run(fmt.Sprintf("r=slogcast/color=%t", color), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				render(b, path, NewTerminal(io.Discard, TerminalOptions{Color: color}))
-			}
-			b.ReportMetric(records*float64(b.N)/b.Elapsed().Seconds(), "records/s")
-		})
-	}
-	b.Run("r=jq", func(b *testing.B) {
-		for b.Loop() {
-			if err := exec.Command("jq", "-c", ".", path).Run(); err != nil {
-				b.Skip("jq: ", err)
-			}
-		}
-		b.ReportMetric(records*float64(b.N)/b.Elapsed().Seconds(), "records/s")
-	})
-}
-
-// render reads the file and renders its lines, as many at a time as a tail does.
-func render(b *testing.B, path string, t *Terminal) {
-	f, err := os.Open(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	in := bufio.NewReaderSize(f, 64<<10)
-	var batch []Record
-	var text []byte
-	flush := func() {
-		if err := t.Write(context.Background(), batch); err != nil {
-			b.Fatal(err)
-		}
-		batch, text = batch[:0], text[:0]
-	}
-	for {
-		line, err := in.ReadSlice('\n')
-		if err == io.EOF {
-			flush()
-			return
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-		start := len(text)
-		text = append(text, line...)
-		body := text[start:]
-		batch = append(batch, Record{Body: body, App: "web", object: isObject(body)})
-		if len(batch) == 128 {
-			flush()
-		}
-	}
-}
-
 // BenchmarkLine appends archive lines.
 func BenchmarkLine(b *testing.B) {
 	r := Record{Body: served(1)[0], App: "web", Host: "h", Producer: "01a20621-6d67-77e1-943f-5c3a6f50edb6", Seq: 1, object: true}
@@ -111,19 +32,4 @@ func BenchmarkLine(b *testing.B) {
 	for b.Loop() {
 		buf = r.AppendLine(buf[:0])
 	}
-}
-
-// BenchmarkObject looks whether a body is an object, against encoding/json.
-func BenchmarkObject(b *testing.B) {
-	body := served(1)[0]
-	b.Run("f=slogcast", func(b *testing.B) {
-		for b.Loop() {
-			isObject(body)
-		}
-	})
-	b.Run("f=json", func(b *testing.B) {
-		for b.Loop() {
-			json.Valid(body)
-		}
-	})
 }

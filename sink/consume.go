@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/envelope"
+	"github.com/slogcast/slogcast/internal/jsontext"
 	"github.com/slogcast/slogcast/internal/link"
 )
 
@@ -278,9 +279,9 @@ func (s *subscription) take(ctx context.Context, d *link.Delivery) {
 			Sent:     about.Time,
 			Received: now,
 			Encoding: about.Encoding,
-			object:   isObject(body),
+			object:   jsontext.IsObject(body),
 		}
-		if fresh && s.Filter.Pass(&r) {
+		if fresh && (s.Filter == nil || s.Filter(&r)) {
 			s.batch = append(s.batch, r)
 		}
 	}

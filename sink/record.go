@@ -13,7 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/slogcast/slogcast/internal/envelope"
-	"github.com/slogcast/slogcast/internal/quote"
+	"github.com/slogcast/slogcast/internal/jsontext"
 )
 
 // Record is one log record as it came from the broker.
@@ -31,8 +31,9 @@ type Record struct {
 	Received time.Time
 	Encoding string // AMQP property content-encoding: "gzip", say; not undone
 
-	object bool     // Body is one JSON object
-	parts  *decoded // set by decode
+	object  bool   // Body is one JSON object
+	decoded bool   // parts is of this record
+	parts   *parts // set by decode; its memory is used again
 }
 
 // ID returns "<producer>/<seq>", or "" when the record has none.
@@ -43,12 +44,78 @@ func (r *Record) ID() string {
 	return envelope.MessageID(r.Producer, r.Seq)
 }
 
-// Level returns the record's level, and slog.LevelInfo for a record that has
-// none.
-func (r *Record) Level() slog.Level {
-	l, _ := parseLevel(r.decode().level)
-	return l
+// ParseLine returns the record of a line: of an archive, or of any program's
+// output. It is valid as long as line is, which it may change.
+func ParseLine(line []byte) (r Record) {
+	r.SetLine(line)
+	return r
 }
+
+// SetLine is ParseLine into r, whose memory it uses again.
+func (r *Record) SetLine(line []byte) {
+	*r = Record{Body: line, object: jsontext.IsObject(line), parts: r.parts}
+}
+
+// Clone returns a copy that stays valid.
+func (r *Record) Clone() Record {
+	c := *r
+	c.Body = bytes.Clone(r.Body)
+	c.decoded, c.parts = false, nil
+	return c
+}
+
+// Object reports whether Body is one JSON object.
+func (r *Record) Object() bool { return r.object }
+
+// Time returns when the record was made. It is not its own time, but that of the
+// message or of its arrival, when the record has none that can be read.
+func (r *Record) Time() (t time.Time, own bool) {
+	p := r.decode()
+	return p.time, !p.guessed
+}
+
+// Level returns the record's level on slog's scale, slog.LevelInfo for a record
+// that has none. It is not known when the record has one that can't be ranked.
+func (r *Record) Level() (l slog.Level, known bool) {
+	text := r.decode().level
+	if text == "" {
+		return slog.LevelInfo, true
+	}
+	return parseLevel(text)
+}
+
+// LevelName returns trace, debug, info, warn, error or fatal, whatever the
+// record's logger calls it, and "" for a record without a level or with one that
+// can't be ranked.
+func (r *Record) LevelName() string {
+	l, known := r.Level()
+	switch {
+	case !known || r.LevelText() == "":
+		return ""
+	case l < slog.LevelDebug:
+		return "trace"
+	case l < slog.LevelInfo:
+		return "debug"
+	case l < slog.LevelWarn:
+		return "info"
+	case l < slog.LevelError:
+		return "warn"
+	case l < slog.LevelError+4:
+		return "error"
+	}
+	return "fatal"
+}
+
+// LevelText returns the level as the record has it, "" when it has none.
+func (r *Record) LevelText() string { return r.decode().level }
+
+// Message returns the record's message, which may have several lines.
+func (r *Record) Message() string { return r.decode().message }
+
+// Attrs returns what is at the top of the record but for its time, level and
+// message, in the record's order, duplicates included. They are valid as long as
+// Body is.
+func (r *Record) Attrs() []Attr { return r.decode().attrs }
 
 // AppendLine appends the record as a line of an archive: the body, if it is a
 // JSON object, with what the envelope says as its last members. Any other body
@@ -102,27 +169,24 @@ func (r *Record) text() string {
 
 // appendMember appends a member to an object that is open at the end of dst.
 func appendMember(dst []byte, key, value string) []byte {
-	return quote.Append(appendKey(dst, key), value)
+	return jsontext.AppendString(appendKey(dst, key), value)
 }
 
 func appendKey(dst []byte, key string) []byte {
 	if dst[len(dst)-1] != '{' {
 		dst = append(dst, ',')
 	}
-	return append(quote.Append(dst, key), ':')
+	return append(jsontext.AppendString(dst, key), ':')
 }
 
-// decoded is what a viewer makes of a record.
-type decoded struct {
+// parts is what a viewer makes of a record.
+type parts struct {
 	time    time.Time
 	guessed bool // time is the message's, or that of arrival
 	level   string
 	message string
-	attrs   []attr
+	attrs   []Attr
 }
-
-// attr is an attribute at the top of a record, its value still JSON.
-type attr struct{ key, value string }
 
 // Names under which loggers other than slog keep what slog calls time, level
 // and msg.
@@ -133,10 +197,13 @@ var (
 )
 
 // decode takes the record apart, once.
-func (r *Record) decode() *decoded {
+func (r *Record) decode() *parts {
 	if r.parts == nil {
-		r.parts = &decoded{attrs: make([]attr, 0, 16)}
+		r.parts = &parts{attrs: make([]Attr, 0, 16)}
+	}
+	if !r.decoded {
 		r.parts.read(r)
+		r.decoded = true
 	}
 	return r.parts
 }
@@ -144,14 +211,14 @@ func (r *Record) decode() *decoded {
 // read takes r apart, into the memory that d has. Of several members with the
 // key of a built-in the first is the built-in, as an attribute of the same name
 // can only come later; the others are shown as attributes.
-func (d *decoded) read(r *Record) {
-	*d = decoded{attrs: d.attrs[:0]}
+func (d *parts) read(r *Record) {
+	*d = parts{attrs: d.attrs[:0]}
 	if !r.object {
 		d.message = r.text()
 	} else {
 		// No copy: what is read lives no longer than Body, which nobody changes.
-		for key, value := range members(unsafe.String(&r.Body[0], len(r.Body))) {
-			d.attrs = append(d.attrs, attr{unquote(key), value})
+		for key, value := range jsontext.Members(unsafe.String(&r.Body[0], len(r.Body))) {
+			d.attrs = append(d.attrs, Attr{jsontext.Unquote(key), Value(value)})
 		}
 		d.readBuiltins()
 	}
@@ -165,18 +232,18 @@ func (d *decoded) read(r *Record) {
 }
 
 // readBuiltins moves time, level and message out of the attributes.
-func (d *decoded) readBuiltins() {
+func (d *parts) readBuiltins() {
 	t := d.find(timeKeys, func(v string) (ok bool) {
 		d.time, ok = parseTime(v)
 		return ok
 	})
 	l := d.find(levelKeys, func(v string) bool { return v[0] == '"' || '0' <= v[0] && v[0] <= '9' })
 	if l >= 0 {
-		d.level = text(d.attrs[l].value)
+		d.level = d.attrs[l].Value.Text()
 	}
 	m := d.find(messageKeys, func(string) bool { return true })
 	if m >= 0 {
-		d.message = text(d.attrs[m].value)
+		d.message = d.attrs[m].Value.Text()
 	}
 	kept := d.attrs[:0]
 	for i, a := range d.attrs {
@@ -189,13 +256,13 @@ func (d *decoded) readBuiltins() {
 
 // find returns the index of the first attribute with one of the keys, the
 // earlier key preferred, whose value is of use, or -1.
-func (d *decoded) find(keys []string, useful func(value string) bool) int {
+func (d *parts) find(keys []string, useful func(value string) bool) int {
 	for _, key := range keys {
 		for i := range d.attrs {
-			if d.attrs[i].key != key {
+			if d.attrs[i].Key != key {
 				continue
 			}
-			if useful(d.attrs[i].value) {
+			if useful(string(d.attrs[i].Value)) {
 				return i
 			}
 			break
@@ -204,19 +271,11 @@ func (d *decoded) find(keys []string, useful func(value string) bool) int {
 	return -1
 }
 
-// text returns the text of a string, and anything else as it is.
-func text(value string) string {
-	if value[0] == '"' {
-		return unquote(value)
-	}
-	return value
-}
-
 // parseTime reads RFC 3339, or a Unix time in seconds, milliseconds,
 // microseconds or nanoseconds, told apart by their size.
 func parseTime(value string) (time.Time, bool) {
 	if value[0] == '"' {
-		t, err := time.Parse(time.RFC3339Nano, unquote(value))
+		t, err := time.Parse(time.RFC3339Nano, jsontext.Unquote(value))
 		return t, err == nil
 	}
 	n, err := strconv.ParseFloat(value, 64)

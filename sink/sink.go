@@ -12,8 +12,7 @@
 //     why; a record sent twice is shown once.
 //   - A record is acknowledged after the Writer has it safe, and not before.
 //   - Whatever any program publishes is taken: plain text, any JSON, no
-//     properties. Terminal shows it without a byte that could control the
-//     terminal.
+//     properties.
 //
 // Records from before the queue was bound, or from while the connection was
 // lost, are not received: that is what fanout means. The latter are reported
@@ -70,8 +69,9 @@ type Config struct {
 	// leaves the rest.
 	Drain time.Duration
 
-	// Filter says which records are written. The others are acknowledged.
-	Filter Filter
+	// Filter says which records are written; the others are acknowledged. May be
+	// nil. It may keep nothing of the record.
+	Filter func(*Record) bool
 
 	// Notify is told of connections, gaps and errors, from Tail's goroutine, in
 	// order with the calls of Write. May be nil.

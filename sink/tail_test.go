@@ -15,6 +15,7 @@ import (
 	"github.com/slogcast/slogcast/handler"
 	"github.com/slogcast/slogcast/internal/brokertest"
 	"github.com/slogcast/slogcast/sink"
+	"github.com/slogcast/slogcast/sink/filter"
 )
 
 // soon bounds what must not hang. Nothing is measured by it.
@@ -262,7 +263,7 @@ func TestBatchIsSplit(t *testing.T) {
 func TestFilterByLevel(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		exchange := b.Exchange(t)
-		tl := startTail(t, sink.Config{URL: b.URL, Exchange: exchange, Prefetch: 2, Filter: sink.Filter{Level: slog.LevelWarn}})
+		tl := startTail(t, sink.Config{URL: b.URL, Exchange: exchange, Prefetch: 2, Filter: filter.AtLeast(slog.LevelWarn)})
 		p := newProducer(t, b, exchange)
 		for _, level := range []string{"INFO", "DEBUG", "INFO+1", "WARN", "debug", "ERROR"} {
 			p.publish(amqp.Publishing{Body: []byte(`{"level":"` + level + `"}`)})

@@ -11,6 +11,8 @@ import (
 
 	"github.com/slogcast/slogcast/handler"
 	"github.com/slogcast/slogcast/sink"
+	"github.com/slogcast/slogcast/sink/archive"
+	"github.com/slogcast/slogcast/sink/render"
 )
 
 // attrs returns the attributes of a record of about the size asked for, of one
@@ -140,19 +142,19 @@ func (s *side) tailSlogcast() error {
 	w := &benchWriter{meter: newMeter(s.Load), last: make(map[string]uint64)}
 	switch s.Load.Sink {
 	case "pretty":
-		w.Writer = sink.NewTerminal(&nowhere{}, sink.TerminalOptions{Color: true, Escape: true})
+		w.Writer = render.New(&nowhere{}, render.Options{Color: true, Escape: true})
 	case "file":
 		path, remove, err := temporaryFile()
 		if err != nil {
 			return err
 		}
 		defer remove()
-		archive, err := sink.OpenArchive(path, sink.ArchiveOptions{})
+		file, err := archive.Open(path, archive.Options{})
 		if err != nil {
 			return err
 		}
-		defer archive.Close()
-		w.Writer = archive
+		defer file.Close()
+		w.Writer = file
 		archiveConfig(&cfg)
 	default:
 		w.Writer = discard{}

@@ -10,6 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slogcast/slogcast/sink"
+	"github.com/slogcast/slogcast/sink/archive"
+	"github.com/slogcast/slogcast/sink/filter"
+	"github.com/slogcast/slogcast/sink/render"
 )
 
 const description = `Watch the records that slogcast handlers broadcast over RabbitMQ, or archive them.
@@ -144,14 +147,14 @@ func (t *tailCommand) run(ctx context.Context) error {
 func (t *tailCommand) config(url string) sink.Config {
 	cfg := sink.Config{URL: url, Exchange: t.broker.exchange, Notify: t.show}
 	if t.level.set {
-		cfg.Filter.Level = t.level.Level
+		cfg.Filter = filter.AtLeast(t.level.Level)
 	}
 	return cfg
 }
 
 // terminal is what the flags say of standard output.
-func (t *tailCommand) terminal() *sink.Terminal {
-	return sink.NewTerminal(t.stdout, sink.TerminalOptions{
+func (t *tailCommand) terminal() *render.Terminal {
+	return render.New(t.stdout, render.Options{
 		Color:  t.useColor(t.color.value),
 		JSON:   t.output.value == "json",
 		Escape: isTerminal(t.stdout),
@@ -175,7 +178,7 @@ func archiveConfig(cfg *sink.Config) {
 }
 
 func (t *tailCommand) archive(ctx context.Context, cfg sink.Config) (err error) {
-	archive, err := sink.OpenArchive(t.file, sink.ArchiveOptions{OnError: func(err error) {
+	file, err := archive.Open(t.file, archive.Options{OnError: func(err error) {
 		if err == nil {
 			t.notice("the disk takes records again")
 			return
@@ -187,12 +190,12 @@ func (t *tailCommand) archive(ctx context.Context, cfg sink.Config) (err error) 
 		return err
 	}
 	defer func() {
-		if closeErr := archive.Close(); err == nil {
+		if closeErr := file.Close(); err == nil {
 			err = closeErr
 		}
 	}()
 	archiveConfig(&cfg)
-	counted := &counter{Writer: archive}
+	counted := &counter{Writer: file}
 	err = sink.Tail(ctx, cfg, counted)
 	t.notice("archived %d records to %s", counted.records, t.file)
 	return err

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // queueArgs are the arguments of a queue that this broker acts on.

@@ -1,7 +1,7 @@
 package broker
 
 import (
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // A channel is one of the conversations on a connection. What is not marked

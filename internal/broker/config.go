@@ -7,7 +7,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // Config sets the address, the login and the bounds of a Server. A zero field

@@ -1,6 +1,6 @@
 package broker
 
-import "github.com/slogcast/slogcast/internal/broker/wire"
+import "github.com/slogcast/slogcast/internal/wire"
 
 // confirmBatch is how many confirms may be put off at most.
 const confirmBatch = 128

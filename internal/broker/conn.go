@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // A conn is one client connection. Its reader goroutine, serve, owns every

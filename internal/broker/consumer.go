@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // A consumer is a subscription of a channel to a queue.

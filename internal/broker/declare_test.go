@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 func TestDigest(t *testing.T) {

@@ -3,7 +3,7 @@ package broker
 import (
 	"fmt"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // Reply codes (AMQP 0-9-1 section 1.2 and RabbitMQ's "amqp-0-9-1-reference").

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // Exchange types.

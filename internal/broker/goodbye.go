@@ -7,7 +7,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // closeTimeout is how long a client may take to confirm connection.close, and

@@ -10,7 +10,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // handshakeFrameMax is the largest frame before the limit is negotiated.

@@ -3,7 +3,7 @@ package broker
 import (
 	"sync/atomic"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // A memory counts what all queues hold, and what has come of messages that are

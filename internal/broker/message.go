@@ -1,6 +1,6 @@
 package broker
 
-import "github.com/slogcast/slogcast/internal/broker/wire"
+import "github.com/slogcast/slogcast/internal/wire"
 
 // A message is what was published once. All queues and deliveries share it.
 type message struct {

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // bytesOf returns the frames of methods on channel 1.

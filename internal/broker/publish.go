@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // Stages of an incoming message.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // A raw client sends and receives frames as they are.

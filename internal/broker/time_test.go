@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/slogcast/slogcast/internal/broker"
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // inBubble runs a test with a server under a clock that advances when nobody

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slogcast/slogcast/internal/broker/wire"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // foreign returns the properties of a message that another program sends: the

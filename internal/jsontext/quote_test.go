@@ -1,4 +1,4 @@
-package quote
+package jsontext
 
 import (
 	"bytes"
@@ -24,13 +24,13 @@ func want(t *testing.T, s string) string {
 func TestAppendSeesEveryByte(t *testing.T) {
 	for length := range 20 {
 		plain := strings.Repeat("x", length)
-		if got := string(Append(nil, plain)); got != `"`+plain+`"` {
+		if got := string(AppendString(nil, plain)); got != `"`+plain+`"` {
 			t.Errorf("%q: got %s", plain, got)
 		}
 		for at := range length {
 			for b := range 256 {
 				s := plain[:at] + string([]byte{byte(b)}) + plain[at+1:]
-				if got, want := string(Append([]byte("before"), s)), "before"+want(t, s); got != want {
+				if got, want := string(AppendString([]byte("before"), s)), "before"+want(t, s); got != want {
 					t.Fatalf("%q: got %s, want %s", s, got, want)
 				}
 			}
@@ -38,23 +38,23 @@ func TestAppendSeesEveryByte(t *testing.T) {
 	}
 }
 
-func FuzzAppend(f *testing.F) {
+func FuzzAppendString(f *testing.F) {
 	for _, s := range []string{"", "a", "GET", "/users/42", `say "hi"`, "line\nline", "\u2028 \u2029", "日本語", "\xff", "\xe2\x80", "<b>&amp;</b>"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if got, want := string(Append(nil, s)), want(t, s); got != want {
+		if got, want := string(AppendString(nil, s)), want(t, s); got != want {
 			t.Errorf("%q: got %s, want %s", s, got, want)
 		}
 	})
 }
 
-func BenchmarkAppend(b *testing.B) {
+func BenchmarkAppendString(b *testing.B) {
 	for _, n := range []int{2, 6, 16, 256} {
 		s, dst := strings.Repeat("x", n), make([]byte, 0, 512)
 		b.Run(fmt.Sprintf("bytes=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				dst = Append(dst[:0], s)
+				dst = AppendString(dst[:0], s)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package sink
+package archive
 
 import (
 	"context"
@@ -10,12 +10,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/slogcast/slogcast/sink"
 )
 
 // lines are records whose lines are short.
-func lines(texts ...string) (records []Record) {
+func lines(texts ...string) (records []sink.Record) {
 	for _, text := range texts {
-		records = append(records, newRecord(`{"msg":"`+text+`"}`))
+		records = append(records, sink.ParseLine([]byte(`{"msg":"`+text+`"}`)))
 	}
 	return records
 }
@@ -32,7 +34,7 @@ func content(t *testing.T, path string) string {
 func TestArchiveAppends(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.log")
 	for _, text := range []string{"one", "two"} {
-		a, err := OpenArchive(path, ArchiveOptions{})
+		a, err := Open(path, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +55,7 @@ func TestTornLineIsEnded(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"msg":"tor`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, err := OpenArchive(path, ArchiveOptions{})
+	a, err := Open(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +74,7 @@ func TestOddPathsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{dir, link, filepath.Join(dir, "dangling"), os.DevNull, filepath.Join(dir, "no", "such", "folder")} {
-		if a, err := OpenArchive(path, ArchiveOptions{}); err == nil {
+		if a, err := Open(path, Options{}); err == nil {
 			a.Close()
 			t.Errorf("%s is taken", path)
 		} else if !strings.Contains(err.Error(), path) {
@@ -106,7 +108,7 @@ func (f *faulty) Sync() error {
 func openFaulty(t *testing.T, path string, faults ...faulty) (*Archive, *[]error) {
 	t.Helper()
 	told := new([]error)
-	a := &Archive{path: path, opts: ArchiveOptions{Retry: time.Minute, OnError: func(err error) { *told = append(*told, err) }}}
+	a := &Archive{path: path, opts: Options{Retry: time.Minute, OnError: func(err error) { *told = append(*told, err) }}}
 	a.openFile = func(path string) (file, error) {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 		if len(faults) == 0 || err != nil {

@@ -1,4 +1,4 @@
-package sink
+package jsontext
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzObject holds isObject against encoding/json.
+// FuzzObject holds IsObject against encoding/json.
 func FuzzObject(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, ` {"a" : [1, -0.5e+3, "\u00e9\n\"", true, false, null, {"b":{}}, []] } `, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`, `{"a":.5}`,
@@ -21,8 +21,23 @@ func FuzzObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		trimmed := bytes.TrimLeft(body, " \t\r\n")
 		want := len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(body)
-		if got := isObject(body); got != want {
+		if got := IsObject(body); got != want {
 			t.Errorf("got %t, want %t, for %.200q", got, want, body)
+		}
+	})
+}
+
+// BenchmarkIsObject looks whether a body is an object, against encoding/json.
+func BenchmarkIsObject(b *testing.B) {
+	body := []byte(`{"time":"2026-11-23T01:02:03.456789012Z","level":"INFO","msg":"request served","method":"GET","path":"/users/1","status":200,"took":1234567,"ratio":0.75,"cached":true}`)
+	b.Run("f=slogcast", func(b *testing.B) {
+		for b.Loop() {
+			IsObject(body)
+		}
+	})
+	b.Run("f=json", func(b *testing.B) {
+		for b.Loop() {
+			json.Valid(body)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package sink
+package render
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package sink
+package jsontext
 
 import (
 	"bytes"
@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// isObject reports whether body is one JSON object and nothing else, as
+// IsObject reports whether body is one JSON object and nothing else, as
 // json.Valid sees it, in a fraction of its time: every record is looked at.
-func isObject(body []byte) bool {
-	rest := skipSpace(body)
+func IsObject(body []byte) bool {
+	rest := SkipSpace(body)
 	if len(rest) == 0 || rest[0] != '{' {
 		return false
 	}
 	rest, ok := cutValue(rest, 0)
-	return ok && len(skipSpace(rest)) == 0
+	return ok && len(SkipSpace(rest)) == 0
 }
 
 // cutValue returns what follows the value at the start of b. It is not ok when
@@ -29,9 +29,9 @@ func cutValue(b []byte, depth int) (rest []byte, ok bool) {
 	case '"':
 		return cutString(b)
 	case '{':
-		return cutMembers(skipSpace(b[1:]), depth+1, '}')
+		return cutMembers(SkipSpace(b[1:]), depth+1, '}')
 	case '[':
-		return cutMembers(skipSpace(b[1:]), depth+1, ']')
+		return cutMembers(SkipSpace(b[1:]), depth+1, ']')
 	case 't':
 		return bytes.CutPrefix(b, []byte("true"))
 	case 'f':
@@ -56,15 +56,15 @@ func cutMembers(b []byte, depth int, end byte) (rest []byte, ok bool) {
 			if b, ok = cutString(b); !ok {
 				return nil, false
 			}
-			if b = skipSpace(b); len(b) == 0 || b[0] != ':' {
+			if b = SkipSpace(b); len(b) == 0 || b[0] != ':' {
 				return nil, false
 			}
-			b = skipSpace(b[1:])
+			b = SkipSpace(b[1:])
 		}
 		if b, ok = cutValue(b, depth); !ok {
 			return nil, false
 		}
-		b = skipSpace(b)
+		b = SkipSpace(b)
 		switch {
 		case len(b) == 0:
 			return nil, false
@@ -73,7 +73,7 @@ func cutMembers(b []byte, depth int, end byte) (rest []byte, ok bool) {
 		case b[0] != ',':
 			return nil, false
 		}
-		b = skipSpace(b[1:])
+		b = SkipSpace(b[1:])
 	}
 }
 
@@ -148,22 +148,22 @@ func cutDigits(b []byte) (rest []byte, ok bool) {
 	return b, ok
 }
 
-// members yields the keys, still quoted, and values of a JSON object in order,
+// Members yields the keys, still quoted, and values of a JSON object in order,
 // duplicates included. The object must be valid.
-func members(object string) iter.Seq2[string, string] {
+func Members(object string) iter.Seq2[string, string] {
 	return func(yield func(key, value string) bool) {
-		rest := skipSpace(object)[1:] // the brace
+		rest := SkipSpace(object)[1:] // the brace
 		for {
-			rest = skipSpace(rest)
+			rest = SkipSpace(rest)
 			if rest[0] == '}' {
 				return
 			}
 			if rest[0] == ',' {
-				rest = skipSpace(rest[1:])
+				rest = SkipSpace(rest[1:])
 			}
 			n := stringLen(rest)
 			key := rest[:n]
-			rest = skipSpace(skipSpace(rest[n:])[1:]) // the colon
+			rest = SkipSpace(SkipSpace(rest[n:])[1:]) // the colon
 			n = valueLen(rest)
 			if !yield(key, rest[:n]) {
 				return
@@ -173,7 +173,7 @@ func members(object string) iter.Seq2[string, string] {
 	}
 }
 
-func skipSpace[T string | []byte](b T) T {
+func SkipSpace[T ~string | ~[]byte](b T) T {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\n' || b[0] == '\r') {
 		b = b[1:]
 	}
@@ -221,8 +221,8 @@ func valueLen(s string) int {
 	return len(s)
 }
 
-// unquote returns the text of a valid, quoted JSON string: a part of it, mostly.
-func unquote(quoted string) string {
+// Unquote returns the text of a valid, quoted JSON string: a part of it, mostly.
+func Unquote(quoted string) string {
 	inner := quoted[1 : len(quoted)-1]
 	plain := 0
 	for plain < len(inner) && inner[plain] < utf8.RuneSelf && inner[plain] != '\\' {

@@ -1,6 +1,6 @@
-// Package quote writes JSON strings, the bytes that slog.JSONHandler would write:
-// handler and sink share it.
-package quote
+// Package jsontext writes JSON strings, the bytes that slog.JSONHandler would write,
+// and takes JSON apart without allocating: handler and sink share it.
+package jsontext
 
 import (
 	"slices"
@@ -60,9 +60,9 @@ func load4(s string) uint64 {
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }
 
-// Append appends s in quotes, escaped as slog.JSONHandler does: control characters, quotes and backslashes, invalid UTF-8, and
+// AppendString appends s in quotes, escaped as slog.JSONHandler does: control characters, quotes and backslashes, invalid UTF-8, and
 // U+2028 and U+2029, which end a line in JavaScript.
-func Append(dst []byte, s string) []byte {
+func AppendString(dst []byte, s string) []byte {
 	n := plainPrefix(s)
 	if n < len(s) {
 		dst = append(append(dst, '"'), s[:n]...)

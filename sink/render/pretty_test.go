@@ -1,22 +1,33 @@
-package sink
+package render
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/slogcast/slogcast/sink"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// at is when the tests' records arrive, sent when they were sent.
+var (
+	at   = time.Date(2026, 11, 23, 10, 20, 30, 400_000_000, time.UTC)
+	sent = time.Date(2026, 11, 23, 10, 20, 29, 0, time.UTC)
+)
+
 // golden are records of all sorts, as they come from one exchange.
-func golden() []Record {
-	of := func(app, body string) Record {
-		r := newRecord(body)
+func golden() []sink.Record {
+	of := func(app, body string) sink.Record {
+		r := sink.ParseLine([]byte(body))
+		r.Received = at
 		r.App = app
 		return r
 	}
@@ -24,7 +35,7 @@ func golden() []Record {
 	numbered.Producer, numbered.Seq, numbered.Host = "0192f0c1-7d3a-7e21-9a51-6f1f0f4e8f11", 17, "h1"
 	late := of("", "info: Hello World!")
 	late.Sent = sent
-	return []Record{
+	return []sink.Record{
 		numbered,
 		of("worker", `{"time":"2026-11-23T10:20:30.5Z","level":"DEBUG","msg":"job taken","job":{"id":7,"tags":["a", "b"],"by":{"name":"Ann"}}}`),
 		of("web", `{"time":"2026-11-23T10:20:31Z","level":"WARN+1","msg":"slow"}`),
@@ -42,7 +53,7 @@ func TestTerminalGolden(t *testing.T) {
 	local := time.Local
 	time.Local = time.UTC
 	t.Cleanup(func() { time.Local = local })
-	for name, opts := range map[string]TerminalOptions{
+	for name, opts := range map[string]Options{
 		"plain":   {},
 		"color":   {Color: true},
 		"json":    {JSON: true},
@@ -50,7 +61,7 @@ func TestTerminalGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := NewTerminal(&out, opts).Write(t.Context(), golden()); err != nil {
+			if err := New(&out, opts).Write(t.Context(), golden()); err != nil {
 				t.Fatal(err)
 			}
 			file := filepath.Join("testdata", name+".golden")
@@ -77,7 +88,58 @@ func TestTerminalSaysWhenNobodyReads(t *testing.T) {
 	}
 	defer w.Close()
 	r.Close()
-	if err := NewTerminal(w, TerminalOptions{}).Write(t.Context(), golden()); !errors.Is(err, syscall.EPIPE) {
+	if err := New(w, Options{}).Write(t.Context(), golden()); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("got %v, want a closed pipe", err)
+	}
+}
+
+// FuzzTerminal gives arbitrary bodies to everything that shows them.
+func FuzzTerminal(f *testing.F) {
+	for _, body := range []string{"", "text", `{"msg":"a","g":{"h":{"i":[1,"x\n"]}}}`, `{"source":{"file":"a/b.go","line":1}}`, "{\"a\":\"\x1b[31m\u202e\"}", `{"a":1}{`, "{\n}"} {
+		f.Add([]byte(body), "app")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, app string) {
+		r := sink.ParseLine(body)
+		r.App, r.Producer, r.Seq, r.Received = app, "p", 1, at
+		line := r.AppendLine(nil)
+		for _, opts := range []Options{{}, {JSON: true, Escape: true}} {
+			var out bytes.Buffer
+			if err := New(&out, opts).Write(t.Context(), []sink.Record{r}); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range out.String() {
+				if c != '\n' && !safe(c) {
+					t.Errorf("%+v: %U in %q", opts, c, out.String())
+				}
+			}
+			if opts.JSON && !sameJSON(line, out.Bytes()) {
+				t.Errorf("escaping has changed %q to %q", line, out.String())
+			}
+		}
+	})
+}
+
+// sameJSON reports whether two texts have the same value.
+func sameJSON(a, b []byte) bool {
+	var v, w any
+	if json.Unmarshal(a, &v) != nil || json.Unmarshal(b, &w) != nil {
+		return false
+	}
+	x, _ := json.Marshal(v)
+	y, _ := json.Marshal(w)
+	return bytes.Equal(x, y)
+}
+
+// TestAllocations holds what a rendered line costs in memory, once the buffers
+// are there.
+func TestAllocations(t *testing.T) {
+	terminal := New(io.Discard, Options{Color: true})
+	records := []sink.Record{sink.ParseLine(served(1)[0])}
+	write := func() { _ = terminal.Write(t.Context(), records) }
+	for range 100 {
+		write()
+	}
+	if n := testing.AllocsPerRun(1000, write); n > 0 {
+		t.Errorf("got %v allocations for a line", n)
 	}
 }

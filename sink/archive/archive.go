@@ -1,4 +1,5 @@
-package sink
+// Package archive keeps records in files.
+package archive
 
 import (
 	"cmp"
@@ -9,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/slogcast/slogcast/sink"
 )
 
-// ArchiveOptions are the settings of an Archive.
-type ArchiveOptions struct {
+// Options are the settings of an Archive.
+type Options struct {
 	// OnError is told when the disk takes no records, and again with nil when it
 	// does. May be nil.
 	OnError func(error)
@@ -27,7 +30,7 @@ type ArchiveOptions struct {
 // ends: nothing is lost as long as the broker keeps what is not acknowledged.
 type Archive struct {
 	path string
-	opts ArchiveOptions
+	opts Options
 	file file   // nil after a failure, until it is opened again
 	size int64  // of whole lines, on disk
 	buf  []byte // reused
@@ -49,11 +52,11 @@ func openFile(path string) (file, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|noFollow, 0o600)
 }
 
-// OpenArchive opens the file, or creates it for its owner alone to read. A line
+// Open opens the file, or creates it for its owner alone to read. A line
 // without its end, left by a crash, is ended. The file must be a regular one;
 // a symbolic link is refused, since whoever may write to its directory could
 // turn it on any file.
-func OpenArchive(path string, opts ArchiveOptions) (*Archive, error) {
+func Open(path string, opts Options) (*Archive, error) {
 	opts.Retry = cmp.Or(opts.Retry, time.Second)
 	if opts.OnError == nil {
 		opts.OnError = func(error) {}
@@ -115,7 +118,7 @@ func syncDir(dir string) error {
 }
 
 // Write appends the records and returns after fsync.
-func (a *Archive) Write(ctx context.Context, records []Record) error {
+func (a *Archive) Write(ctx context.Context, records []sink.Record) error {
 	a.buf = a.buf[:0]
 	for i := range records {
 		a.buf = records[i].AppendLine(a.buf)

@@ -1,4 +1,5 @@
-package sink
+// Package render shows records to people and programs.
+package render
 
 import (
 	"bytes"
@@ -10,12 +11,16 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"github.com/slogcast/slogcast/internal/jsontext"
+	"github.com/slogcast/slogcast/sink"
 )
 
-// TerminalOptions are the settings of a Terminal. The zero value renders lines
+// Options are the settings of a Terminal. The zero value renders lines
 // for people without colours.
-type TerminalOptions struct {
+type Options struct {
 	// Color uses the terminal's 16 colours, so that its theme decides how they
 	// look.
 	Color bool
@@ -34,10 +39,9 @@ type TerminalOptions struct {
 // Write reach w in one call.
 type Terminal struct {
 	w    io.Writer
-	opts TerminalOptions
+	opts Options
 
 	buf    []byte         // reused
-	parts  decoded        // of the record at hand, reused
 	quoted []byte         // reused
 	tails  []block        // of the record at hand
 	apps   map[string]int // color of each app, by order of appearance
@@ -47,14 +51,14 @@ type Terminal struct {
 // block is text of several lines, to follow its record.
 type block struct{ key, text string }
 
-// NewTerminal returns a Terminal that writes to w.
-func NewTerminal(w io.Writer, opts TerminalOptions) *Terminal {
+// New returns a Terminal that writes to w.
+func New(w io.Writer, opts Options) *Terminal {
 	return &Terminal{w: w, opts: opts, apps: make(map[string]int)}
 }
 
 // Write renders the records. It is safe in the sense of Writer once w has
 // taken them.
-func (t *Terminal) Write(_ context.Context, records []Record) error {
+func (t *Terminal) Write(_ context.Context, records []sink.Record) error {
 	t.buf = t.buf[:0]
 	for i := range records {
 		switch r := &records[i]; {
@@ -108,31 +112,27 @@ func (t *Terminal) put(s style, text string) {
 	t.close(s)
 }
 
-func (t *Terminal) appendRecord(r *Record) {
-	d := r.parts // of a filter
-	if d == nil {
-		d = &t.parts
-		d.read(r)
-	}
+func (t *Terminal) appendRecord(r *sink.Record) {
 	t.tails = t.tails[:0]
-	t.appendTime(d)
-	level, ok := parseLevel(d.level)
-	t.appendLevel(d.level, level, ok)
+	t.appendTime(r.Time())
+	level, ok := r.Level()
+	t.appendLevel(r.LevelText(), level, ok)
 	t.appendApp(r.App)
 	messageStyle := bold
 	if ok && level < slog.LevelInfo {
 		messageStyle = ""
 	}
-	first, more, several := strings.Cut(trimLines(d.message), "\n")
+	first, more, several := strings.Cut(trimLines(r.Message()), "\n")
 	t.put(messageStyle, strings.TrimSuffix(first, "\r"))
 	if several {
 		t.tails = append(t.tails, block{text: more})
 	}
-	if len(d.attrs) > 0 {
+	attrs := r.Attrs()
+	if len(attrs) > 0 {
 		t.buf = append(t.buf, ' ') // a second one sets them apart
 	}
-	for _, a := range d.attrs {
-		t.appendAttr(a.key, a.value, 0)
+	for _, a := range attrs {
+		t.appendAttr(a.Key, a.Value, 0)
 	}
 	t.buf = append(bytes.TrimRight(t.buf, " "), '\n')
 	for _, b := range t.tails {
@@ -140,13 +140,13 @@ func (t *Terminal) appendRecord(r *Record) {
 	}
 }
 
-func (t *Terminal) appendTime(d *decoded) {
+func (t *Terminal) appendTime(at time.Time, own bool) {
 	t.open(dim)
-	if d.guessed {
+	if !own {
 		t.buf = append(t.buf, '~') // not the record's own time
 	}
-	t.buf = d.time.Local().AppendFormat(t.buf, "15:04:05.000")
-	if d.guessed {
+	t.buf = at.Local().AppendFormat(t.buf, "15:04:05.000")
+	if !own {
 		t.buf = t.buf[:len(t.buf)-1]
 	}
 	t.close(dim)
@@ -211,17 +211,17 @@ func (t *Terminal) appendApp(app string) {
 // JSON.
 const maxNesting = 16
 
-func (t *Terminal) appendAttr(key, value string, depth int) {
-	if value[0] == '{' && skipSpace(value[1:])[0] != '}' && depth < maxNesting {
+func (t *Terminal) appendAttr(key string, value sink.Value, depth int) {
+	if value[0] == '{' && jsontext.SkipSpace(value[1:])[0] != '}' && depth < maxNesting {
 		if depth == 0 && key == slog.SourceKey && t.appendSource(value) {
 			return
 		}
-		for k, v := range members(value) {
-			t.appendAttr(key+"."+unquote(k), v, depth+1)
+		for k, v := range value.Members() {
+			t.appendAttr(key+"."+k, v, depth+1)
 		}
 		return
 	}
-	s := text(value)
+	s := value.Text()
 	if value[0] == '"' && strings.Contains(trimLines(s), "\n") {
 		t.tails = append(t.tails, block{key, s})
 		return
@@ -250,19 +250,19 @@ func (t *Terminal) appendAttr(key, value string, depth int) {
 		_ = json.Compact(&compact, []byte(value)) // it is valid
 		t.put(valueStyle, compact.String())
 	default:
-		t.put(valueStyle, value)
+		t.put(valueStyle, string(value))
 	}
 }
 
 // appendSource appends slog's call site as file:line.
-func (t *Terminal) appendSource(value string) bool {
+func (t *Terminal) appendSource(value sink.Value) bool {
 	var file, line string
-	for k, v := range members(value) {
-		switch unquote(k) {
+	for k, v := range value.Members() {
+		switch k {
 		case "file":
-			file = text(v)
+			file = v.Text()
 		case "line":
-			line = text(v)
+			line = v.Text()
 		}
 	}
 	if file == "" {
