@@ -46,14 +46,14 @@ var handlers = []struct {
 	{"zap", func() slog.Handler {
 		return zapslog.NewHandler(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
 	}},
-	{"none", func() slog.Handler { return none{} }},
+	{"none", func() slog.Handler { return noop{} }},
 }
 
-// none does nothing: what is left is slog's own.
-type none struct{ slog.Handler }
+// noop does nothing: what is left is slog's own.
+type noop struct{ slog.Handler }
 
-func (none) Enabled(context.Context, slog.Level) bool  { return true }
-func (none) Handle(context.Context, slog.Record) error { return nil }
+func (noop) Enabled(context.Context, slog.Level) bool  { return true }
+func (noop) Handle(context.Context, slog.Record) error { return nil }
 
 // served logs a record of seven attributes.
 func served(l *slog.Logger) {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/slogcast/slogcast/internal/jsontext"
 )
@@ -34,8 +35,17 @@ type format struct {
 	open   int      // how many of groups are opened in pre
 }
 
-// withAttrs returns the format with attrs encoded behind what f has.
-func (f *format) withAttrs(attrs []slog.Attr) *format {
+// withAttrs returns the format with attrs encoded behind what f has. Where
+// ReplaceAttr panics, an attribute that says so takes their place.
+func (f *format) withAttrs(attrs []slog.Attr) (derived *format) {
+	defer func() {
+		if p := recover(); p != nil {
+			bare := *f
+			bare.replace = nil
+			derived = bare.withAttrs([]slog.Attr{slog.String("!PANIC", fmt.Sprintf("in ReplaceAttr, the attributes of With are lost: %v", p))})
+			derived.replace = f.replace
+		}
+	}()
 	if !slices.ContainsFunc(attrs, func(a slog.Attr) bool { return !isEmptyGroup(a.Value) }) {
 		return f
 	}
@@ -45,10 +55,10 @@ func (f *format) withAttrs(attrs []slog.Attr) *format {
 	if !e.appendInGroups(func() bool { return e.appendAttrs(attrs) }) {
 		return f
 	}
-	derived := *f
-	derived.pre = slices.Clone(e.buf)
-	derived.open = len(f.groups)
-	return &derived
+	with := *f
+	with.pre = slices.Clone(e.buf)
+	with.open = len(f.groups)
+	return &with
 }
 
 // withGroup returns the format with the group opened for what follows. The
@@ -63,7 +73,7 @@ func (f *format) withGroup(name string) *format {
 type encoder struct {
 	*format
 	buf   []byte
-	extra []slog.Attr // from the context, behind those of the record
+	extra []slog.Attr // from the context, before all others and outside of groups
 	path  []string    // open groups, kept only for replace
 	depth int
 
@@ -97,17 +107,17 @@ func (e *encoder) free() {
 }
 
 // record encodes r into e.buf, with the attributes that extra, which may be nil,
-// finds in ctx. It reports false when r did not fit into the format's limit, or
-// ReplaceAttr or extra panicked: what is in e.buf then is a small record that
-// says so.
-func (e *encoder) record(ctx context.Context, r *slog.Record, extra func(context.Context) []slog.Attr) (whole bool) {
+// finds in ctx. When r did not fit into the format's limit, or ReplaceAttr or extra
+// panicked, what is in e.buf then is a small record that says so, a substitute;
+// nothing, when not even that fits.
+func (e *encoder) record(ctx context.Context, r *slog.Record, extra func(context.Context) []slog.Attr) (f flags) {
 	defer func() {
 		if p := recover(); p != nil {
 			// Not even the message is kept: the function that panicked may be the
 			// one that redacts it.
 			why := slog.String("!PANIC", fmt.Sprintf("in ReplaceAttr or ContextAttrs, the record is lost: %v", p))
-			e.substitute(r, "", why, nil)
-			whole = false
+			e.substitute(r, "", why)
+			f = substitute
 		}
 	}()
 	if extra != nil && ctx != nil {
@@ -115,26 +125,54 @@ func (e *encoder) record(ctx context.Context, r *slog.Record, extra func(context
 	}
 	e.appendRecord(r)
 	if len(e.buf) <= e.limit {
-		return true
+		return 0
 	}
+	// ReplaceAttr may redact the message. It is asked for nothing else.
+	msg := e.redacted(r.Message)
 	const keep = 1024
-	msg := r.Message
 	if len(msg) > keep {
-		msg = msg[:keep] + "…"
+		msg = cutText(msg, keep) + "…"
 	}
-	why := slog.String("!OVERSIZE", fmt.Sprintf("the record took more than MaxRecord, %d bytes; its attributes are lost", e.limit))
-	e.substitute(r, msg, why, e.replace)
-	return false
+	e.substitute(r, msg, slog.String("!OVERSIZE", fmt.Sprintf("the record took more than MaxRecord, %d bytes; its attributes are lost", e.limit)))
+	return substitute
 }
 
-// substitute replaces what is in e.buf by a record with the time and level of r.
-func (e *encoder) substitute(r *slog.Record, msg string, why slog.Attr, replace func([]string, slog.Attr) slog.Attr) {
-	bare := format{replace: replace}
+// redacted returns what ReplaceAttr makes of a message.
+func (e *encoder) redacted(msg string) string {
+	if e.replace == nil {
+		return msg
+	}
+	a := e.replace(nil, slog.String(slog.MessageKey, msg))
+	return a.Value.Resolve().String()
+}
+
+// substitute replaces what is in e.buf by a record with the time and level of r. A
+// message that does not fit is cut.
+func (e *encoder) substitute(r *slog.Record, msg string, why slog.Attr) {
+	limit := e.limit
 	small := slog.NewRecord(r.Time, r.Level, msg, 0)
 	small.AddAttrs(why)
-	e.format, e.extra = &bare, nil
-	e.buf, e.path, e.depth = e.buf[:0], e.path[:0], 0
-	e.appendRecord(&small)
+	e.format, e.extra = &format{}, nil
+	for {
+		e.buf, e.path, e.depth = e.buf[:0], e.path[:0], 0
+		e.appendRecord(&small)
+		if len(e.buf) <= limit {
+			return
+		}
+		if small.Message == "" {
+			e.buf = e.buf[:0]
+			return
+		}
+		small.Message = cutText(small.Message, len(small.Message)/2)
+	}
+}
+
+// cutText cuts s to n bytes at most, between two characters.
+func cutText(s string, n int) string {
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 // appendRecord appends what slog.JSONHandler would write for r, without the
@@ -145,13 +183,14 @@ func (e *encoder) appendRecord(r *slog.Record) {
 	} else {
 		e.replaceBuiltins(r)
 	}
+	e.appendAttrs(e.extra)
 	open := e.open
 	if len(e.pre) > 0 {
 		e.appendComma()
 		e.buf = append(e.buf, e.pre...)
 	}
 	switch {
-	case r.NumAttrs()+len(e.extra) == 0:
+	case r.NumAttrs() == 0:
 	case e.replace == nil && open == len(e.groups):
 		e.appendRecordAttrs(r)
 	case e.appendInGroups(func() bool { return e.appendRecordAttrs(r) }):
@@ -215,7 +254,7 @@ func (e *encoder) appendRecordAttrs(r *slog.Record) (some bool) {
 		some = e.appendFast(&a) || some
 		return !e.full()
 	})
-	return e.appendAttrs(e.extra) || some
+	return some
 }
 
 // appendInGroups opens the groups that are not open yet and calls fill. When

@@ -22,20 +22,20 @@ func offline(opts *Options) (*Handler, func() []string) {
 	if err != nil {
 		panic(err)
 	}
-	q := newQueue(o.Buffer, o.Overflow, o.BlockTimeout)
+	b := newBuffer(o.Buffer, o.Overflow, o.BlockTimeout)
 	h := &Handler{
 		format: &format{source: o.AddSource, replace: o.ReplaceAttr, limit: o.MaxRecord},
 		level:  o.Level,
-		pub:    &publisher{queue: q, status: newStatus(nil)},
+		pub:    &publisher{buffer: b, status: newStatus(nil)},
 	}
 	return h, func() (bodies []string) {
 		for {
-			next := q.fill(1, 0, 1)
+			next := takeAll(b, 1)
 			if len(next) == 0 {
 				return bodies
 			}
-			bodies = append(bodies, string(next[0].body()))
-			q.settle(1, confirmed)
+			bodies = append(bodies, string(next[0].body))
+			b.settle(next, confirmed)
 		}
 	}
 }

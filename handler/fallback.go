@@ -5,79 +5,144 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"sync"
 	"time"
 )
-
-// fallbackBuffer is how many bytes of dropped records wait for the Fallback.
-const fallbackBuffer = 1 << 20
 
 // fallback hands dropped records to another slog.Handler, in a goroutine of its
 // own: that handler may wait for its output, and Handle must not.
 type fallback struct {
 	handler slog.Handler
-	queue   *queue
+	wake    chan struct{} // has a value when a record may wait
+	stop    chan struct{} // closed when no more records come
 	done    chan struct{} // closed when run has ended
+
+	mu      sync.Mutex // guards what follows; locked after the buffer's
+	limit   int        // bytes of what waits
+	waiting fifo
+	bytes   int
+	records int    // that wait or are being handed over
+	taken   uint64 // records that the handler has taken
+	leftOut uint64 // records that came too fast for it, or that it panicked at
+	ended   bool   // what comes now is left out
 }
 
-func startFallback(h slog.Handler) *fallback {
-	f := &fallback{handler: h, queue: newQueue(fallbackBuffer, DropOldest, 0), done: make(chan struct{})}
+func startFallback(h slog.Handler, limit int) *fallback {
+	f := &fallback{handler: h, limit: limit, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go f.run()
 	return f
 }
 
-// offer takes a copy of a dropped record.
-func (f *fallback) offer(e *entry, body []byte) {
-	_ = f.queue.put(0, e.level, e.time(), body, true) // after close it is nobody's
+// offer takes a copy of a dropped record. When there is no room, the oldest of
+// those that wait is left out.
+func (f *fallback) offer(e *entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := e.cost()
+	if f.ended || n > f.limit {
+		f.leftOut++
+		return
+	}
+	for f.bytes+n > f.limit {
+		f.popLocked().chunk.release()
+		f.records--
+		f.leftOut++
+	}
+	f.waiting.push(e)
+	f.bytes += n
+	f.records++
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
 }
 
-// run hands records over until the queue is closed and empty.
+func (f *fallback) popLocked() entry {
+	e := f.waiting.pop()
+	f.bytes -= e.cost()
+	return e
+}
+
+// takeAll makes room for all that is in a buffer of so many bytes.
+func (f *fallback) takeAll(limit int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.limit += limit
+}
+
+// run hands records over until it is stopped and none is left.
 func (f *fallback) run() {
 	defer close(f.done)
 	for {
-		records := f.queue.fill(1, 0, 1)
-		if len(records) > 0 {
-			f.handle(&records[0])
-			f.queue.settle(1, confirmed)
-			continue
+		f.mu.Lock()
+		empty := f.waiting.empty()
+		var e entry
+		if !empty {
+			e = f.popLocked()
 		}
-		select {
-		case <-f.queue.wake:
-		case <-f.queue.stop:
-			if f.queue.empty() {
+		f.mu.Unlock()
+		if empty {
+			select {
+			case <-f.wake:
+				continue
+			case <-f.stop:
 				return
 			}
 		}
+		ok := f.handle(&e)
+		f.mu.Lock()
+		e.chunk.release()
+		f.records--
+		if ok {
+			f.taken++
+		} else {
+			f.leftOut++
+		}
+		f.mu.Unlock()
 	}
 }
 
-func (f *fallback) handle(e *entry) {
-	// A fallback that panics costs one record, and not the program.
+// handle reports whether the handler has taken the record, or did not want it. One
+// that panics costs a record, and not the program.
+func (f *fallback) handle(e *entry) (ok bool) {
 	defer func() { _ = recover() }()
 	ctx := context.Background()
-	if r := rebuild(e); f.handler.Enabled(ctx, r.Level) {
-		_ = f.handler.Handle(ctx, r) // there is nobody left to tell
+	r := rebuild(e)
+	if !f.handler.Enabled(ctx, r.Level) {
+		return true
 	}
+	return f.handler.Handle(ctx, r) == nil
 }
 
-// close waits, until ctx ends, for what was offered so far. What is left then is
-// still handed over, as long as the program runs.
-func (f *fallback) close(ctx context.Context) {
-	f.queue.close()
+// close waits, until ctx ends, for what was offered so far, and returns how many
+// records were not handed over. They still are, as long as the program runs.
+func (f *fallback) close(ctx context.Context) (left int) {
+	close(f.stop)
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	return f.records
+}
+
+func (f *fallback) counts() (taken, leftOut uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.taken, f.leftOut
 }
 
 // rebuild makes a record of an encoded one: time, level and message as they
 // were, the attributes in their order, groups as groups.
 func rebuild(e *entry) slog.Record {
 	r := slog.NewRecord(e.time(), e.level, "", 0)
-	d := json.NewDecoder(bytes.NewReader(e.body()))
+	d := json.NewDecoder(bytes.NewReader(e.body))
 	d.UseNumber()
 	attrs, err := readObject(d)
 	if err != nil {
-		r.Message = string(e.body())
+		r.Message = string(e.body)
 		return r
 	}
 	builtin := map[string]func(slog.Value){

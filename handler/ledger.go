@@ -6,10 +6,10 @@ import "time"
 type cause int
 
 const (
-	shed cause = iota
-	oversize
-	closed
-	refused
+	shed     cause = iota // the buffer was full
+	oversize              // over MaxRecord, lost to a panic, or more than the broker takes
+	closed                // after Close, or left when its context ended
+	nacked                // given up after the broker had refused it
 	causes
 )
 
@@ -56,44 +56,67 @@ type outcome int
 const (
 	confirmed outcome = iota
 	unknown           // nobody asked
-	givenUp           // refused by the broker, repeatedly
+	tooLarge          // the broker takes none of that size
 )
+
+// giveUpLocked lets go of a record that waited. It reports whether that was
+// dropped: one that the network has taken may have reached the broker, and what
+// became of it is unknown.
+func (b *buffer) giveUpLocked(why cause, e *entry) (dropped bool) {
+	if e.has(taken) {
+		b.lostTaken++
+	}
+	switch {
+	case e.has(substitute): // counted when it was replaced
+	case e.has(published):
+		b.ledger.unknown++
+	case e.has(refused):
+		b.dropLocked(nacked, e)
+		dropped = true
+	default:
+		b.dropLocked(why, e)
+		dropped = true
+	}
+	b.leaveLocked(e)
+	e.chunk.release()
+	return dropped
+}
 
 // dropLocked counts a record that is not kept, unless that was done when it was
 // replaced by the one at hand.
-func (q *queue) dropLocked(why cause, e *entry, body []byte) {
-	if e.whole {
-		q.countLocked(why, e, body)
+func (b *buffer) dropLocked(why cause, e *entry) {
+	if !e.has(substitute) {
+		b.countLocked(why, e)
 	}
 }
 
-func (q *queue) countLocked(why cause, e *entry, body []byte) {
-	q.ledger.dropped[why][rank(e.level)]++
+func (b *buffer) countLocked(why cause, e *entry) {
+	b.ledger.dropped[why][rank(e.level)]++
 	if why == shed {
-		q.loss.tally[rank(e.level)]++
+		b.loss.tally[rank(e.level)]++
 	}
-	if q.fallback != nil {
-		q.fallback.offer(e, body)
+	if b.fallback != nil {
+		b.fallback.offer(e)
 	}
 }
 
 // takeLoss returns what has been shed since it was last called, once there is
 // room again.
-func (q *queue) takeLoss() (l loss, ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.lossKnownLocked() {
+func (b *buffer) takeLoss() (l loss, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.lossKnownLocked() {
 		return loss{}, false
 	}
-	l, q.loss = q.loss, loss{}
+	l, b.loss = b.loss, loss{}
 	return l, true
 }
 
 // lossKnown reports whether takeLoss has something to return.
-func (q *queue) lossKnown() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.lossKnownLocked()
+func (b *buffer) lossKnown() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lossKnownLocked()
 }
 
-func (q *queue) lossKnownLocked() bool { return q.loss.total() > 0 && q.bytes <= q.limit/2 }
+func (b *buffer) lossKnownLocked() bool { return b.loss.total() > 0 && b.bytes <= b.limit/2 }

@@ -36,35 +36,32 @@ func rank(l slog.Level) int {
 
 // makeRoomLocked drops waiting records, as the policy has it, until n more
 // bytes fit. It reports false when the new record itself has to go.
-func (q *queue) makeRoomLocked(n, newRank int) bool {
-	if n > q.limit {
+func (b *buffer) makeRoomLocked(n, newRank int) bool {
+	if n > b.limit {
 		return false
 	}
-	for q.bytes+n > q.limit {
-		victim := q.victimLocked(newRank)
+	for b.bytes+n > b.limit {
+		victim := b.victimLocked(newRank)
 		if victim == nil {
 			return false
 		}
 		e := victim.pop()
-		q.bytes -= int(e.size)
-		q.records--
-		q.dropLocked(shed, e, e.body())
-		e.release()
-		q.movedLocked()
+		b.giveUpLocked(shed, &e)
+		b.movedLocked()
 	}
 	return true
 }
 
-// victimLocked returns the queue whose oldest record is to be dropped for one
+// victimLocked returns the fifo whose oldest record is to be dropped for one
 // of rank newRank, nil when there is none.
-func (q *queue) victimLocked(newRank int) *fifo {
-	switch q.overflow {
+func (b *buffer) victimLocked(newRank int) *fifo {
+	switch b.overflow {
 	case DropOldest:
-		return q.oldestLocked()
+		return b.oldestLocked()
 	case ShedByLevel:
 		for r := range newRank + 1 {
-			if !q.waiting[r].empty() {
-				return &q.waiting[r]
+			if f := b.waiting[r].oldest(); !f.empty() {
+				return f
 			}
 		}
 	}

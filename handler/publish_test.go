@@ -393,7 +393,7 @@ func TestExchangeDeletedMeanwhileIsDeclaredAgain(t *testing.T) {
 		})
 		slog.New(h).Info("after")
 		closeClean(t, h)
-		if s := h.Stats(); s.Confirmed != 2 || s.Reconnects != 1 || !strings.Contains(s.LastError, "NOT_FOUND") {
+		if s := h.Stats(); s.Confirmed != 2 || s.Reconnects != 1 || !strings.Contains(s.LastError, "there is no exchange") {
 			t.Errorf("got %+v", s)
 		}
 	})
@@ -418,7 +418,11 @@ func TestRefusedRecordsAreCounted(t *testing.T) {
 			for range 10 {
 				slog.New(h).Info("m")
 			}
-			closeClean(t, h)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := h.Close(ctx); err == nil || !strings.Contains(err.Error(), "records left") {
+				t.Errorf("got %v", err)
+			}
 			if s := h.Stats(); s.Confirmed+s.Dropped.Refused != 10 || s.Dropped.Refused == 0 || s.Confirmed == 0 {
 				t.Errorf("got %+v", s)
 			}

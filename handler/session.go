@@ -6,28 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
-	"strconv"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/envelope"
 	"github.com/slogcast/slogcast/internal/link"
 )
 
 const (
-	// maxWindow is how many messages may be on their way without a confirm.
-	maxWindow = 1024
+	// oneWrite and oneBurst are about how many bytes, and how many messages, are
+	// taken from the buffer and written at a time: what has been taken can't be shed.
+	oneWrite = 64 << 10
+	oneBurst = 64
 
-	// burst is how many messages are published before confirms are looked at.
-	burst = 64
-
-	// confirmTimeout is how long no confirm may come, while some are due, before
-	// the connection is given up: as long as a peer may be silent, one and a half
-	// heartbeats. A confirm that is lost would stop the window for ever, and a
-	// broker that sends and does not receive would go unnoticed.
-	confirmTimeout = 15 * time.Second
+	// slowest is how many bytes a second a link carries that is taken for alive:
+	// so much longer the answer to a large message may take.
+	slowest = 4 << 10
 
 	// reportEvery spaces the reports of dropped records.
 	reportEvery = time.Second
@@ -38,20 +31,26 @@ type session struct {
 	*publisher
 	conn    *link.Conn
 	out     *link.Publisher
-	blocked <-chan amqp.Blocking
+	window  *window
+	refusal refusal
 
-	// flights are the messages on their way, oldest first: how many records each
-	// has. They hold the first sent records of the queue's window, in the same
-	// order. A confirm that overtakes waits for those before it.
-	flights []int32
-	sent    int
-
+	handed   bool      // the network has taken all that was published
 	paused   bool      // between connection.blocked and connection.unblocked
-	progress time.Time // when a confirm last came, or was first waited for
+	progress time.Time // when an answer last came, or was first waited for
 	ripe     time.Time // when a batch that is not full goes; zero while there is none
 	reported time.Time // when dropped records were last reported
 
-	properties, joined []byte // of a message; reused
+	batchBytes  int // the most of a batch: Batch.Bytes, or what the broker takes
+	recordBytes int // the most of a record that the broker takes; 0 when it has not said
+
+	asked  chan error   // who waits for a barrier; nil when nobody does
+	passed <-chan error // has a value when the barrier is passed; nil until it was asked for
+
+	timer      *time.Timer
+	answers    []link.Answer // these are reused
+	records    []entry
+	parts      [][]byte
+	properties []byte
 }
 
 // session publishes over one connection until that is lost (an error) or ctx
@@ -61,112 +60,209 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 	if err := c.DeclareFanout(p.Exchange); err != nil {
 		return err
 	}
-	window := maxWindow
-	if p.Unconfirmed {
-		window = 0
+	s := &session{
+		publisher:  p,
+		conn:       c,
+		batchBytes: min(p.Batch.Bytes, p.buffer.limit/4),
+		timer:      time.NewTimer(time.Hour),
 	}
-	out, err := c.Publisher(p.Exchange, window)
+	defer s.timer.Stop()
+	if err := s.open(); err != nil {
+		return err
+	}
+	s.block()
+	l, _, _, _ := p.buffer.snapshot()
+	p.status.connected(c.Endpoint.String(), l.dropped[shed].total())
+	err := s.run(ctx)
+	s.end()
+	return err
+}
+
+// open opens a channel to publish on, in place of the last one.
+func (s *session) open() error {
+	if s.out != nil {
+		s.giveBack()
+	}
+	out, err := s.conn.Publisher(s.Exchange, !s.Unconfirmed)
 	if err != nil {
 		return err
 	}
-	s := &session{
-		publisher: p,
-		conn:      c,
-		out:       out,
-		blocked:   c.NotifyBlocked(make(chan amqp.Blocking, 16)),
-	}
-	l, _, _, _ := p.queue.snapshot()
-	p.status.connected(c.Endpoint.String(), l.dropped[shed].total())
+	s.out, s.window, s.handed = out, newWindow(s.buffer.limit), true
+	return nil
+}
+
+// run publishes until the connection is lost or ctx ends.
+func (s *session) run(ctx context.Context) error {
 	for {
 		s.settle()
 		sent, err := s.publish()
+		if err == nil {
+			err = s.refused(time.Now())
+		}
 		stop := false
 		switch {
 		case err != nil:
-			err = s.why(err)
-		case !sent:
+			err = s.recover(s.why(err))
+		case sent:
+			stop, err = s.look(ctx)
+		default:
 			stop, err = s.wait(ctx)
+			err = s.recover(err)
 		}
 		if stop || err != nil {
-			s.settle() // what came last is not sent again
-			return s.tooLarge(err)
+			return err
 		}
 	}
+}
+
+// recover goes on over another channel after an error that was a message's fault
+// alone.
+func (s *session) recover(err error) error {
+	most, ok := link.TooLarge(err)
+	if !ok {
+		return err
+	}
+	s.settle()
+	s.shrink(most)
+	return s.open()
+}
+
+// end leaves to the buffer what has no answer. What the network has not taken by
+// now must not be sent after: it is said not to have been.
+func (s *session) end() {
+	s.settle() // what came last is not sent again
+	if s.window.len() > 0 {
+		s.conn.Abort()
+	}
+	s.giveBack()
+	s.passBarrier(link.ErrEnded)
+	s.adrift.Add(s.afloat.Swap(0))
+}
+
+// giveBack leaves to the buffer what is in the window.
+func (s *session) giveBack() {
+	written := s.out.Written()
+	records := s.window.rest(written)
+	if s.Unconfirmed {
+		// What the network has taken is not sent twice.
+		for len(records) > 0 && records[0].has(published) {
+			s.buffer.settle(records[:1], unknown)
+			s.afloat.Add(1)
+			records = records[1:]
+		}
+	}
+	s.buffer.giveBack(records)
 }
 
 // settle lets go of the records that the broker has answered for.
 func (s *session) settle() {
+	s.answers = s.out.Answers(s.answers[:0])
+	for _, a := range s.answers {
+		s.window.note(a)
+	}
 	for {
-		messages, no := s.out.Answers()
-		switch {
-		case messages == 0:
+		messages, records, what := s.window.next()
+		if messages == 0 {
 			return
-		case no:
-			s.refused()
-			continue
 		}
-		records := 0
-		for _, n := range s.flights[:messages] {
-			records += int(n)
+		s.progress = time.Now()
+		if what == ack {
+			s.buffer.settle(records, confirmed)
+			s.conn.Useful()
+			s.refusal.over()
+		} else {
+			for i := range records {
+				records[i].flags |= refused
+			}
+			s.buffer.giveBack(records)
+			s.refusal.note(s.progress)
+			s.status.failed(errRefused)
 		}
-		s.queue.settle(records, confirmed)
-		s.forget(messages, records)
-		s.conn.Useful()
+		clear(records) // lets go of their memory
 	}
 }
 
-// refused has the records of the oldest message published again behind the
-// others, or gives them up.
-func (s *session) refused() {
-	n := int(s.flights[0])
-	s.forget(1, n)
-	for range n {
-		if !s.queue.retry() {
-			s.queue.settle(1, givenUp)
-			s.status.failed(errors.New("publish record: the broker refuses it (basic.nack); is a queue full that has x-overflow reject-publish?"))
-		}
-	}
-}
-
-func (s *session) forget(messages, records int) {
-	s.flights = s.flights[:copy(s.flights, s.flights[messages:])]
-	s.sent -= records
-	s.progress = time.Now()
-}
-
-// publish sends a burst of messages, as far as the window allows.
+// publish writes some messages, as far as the window and the network allow.
 func (s *session) publish() (sent bool, err error) {
-	if s.paused || len(s.flights) >= maxWindow {
+	if handed, err := s.hand(); err != nil || !handed {
+		return false, err
+	}
+	if !s.free() || s.refusal.waits(time.Now()) {
 		return false, nil
 	}
 	if err := s.reportLoss(); err != nil {
 		return false, err
 	}
-	records := s.queue.fill(maxWindow*s.Batch.Records, s.sent, burst*s.Batch.Records)
-	if len(records) == 0 || s.unripe(records) {
+	if s.lingers() {
 		return false, nil
 	}
-	for len(records) > 0 && len(s.flights) < maxWindow {
-		n := s.together(records)
-		if err := s.send(records[:n]); err != nil {
-			return false, err
-		}
-		records = records[n:]
+	var seen uint64
+	if s.records, seen = s.take(); len(s.records) == 0 {
+		s.buffer.arm(seen)
+		return false, nil
 	}
-	return true, s.out.Flush()
+	rest := s.records
+	for len(rest) > 0 && s.handed {
+		n := s.together(rest)
+		s.send(rest[:n])
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		s.buffer.giveBack(rest) // behind a message that takes a while
+	}
+	clear(s.records)
+	_, err = s.hand()
+	return true, err
 }
 
-// unripe reports whether the records should wait for others to share a message.
-func (s *session) unripe(records []entry) bool {
-	if s.Batch.Linger == 0 || len(records) >= s.Batch.Records {
+// free reports whether something may be published.
+func (s *session) free() bool {
+	return s.handed && !s.paused && s.asked == nil && s.window.room() > 0
+}
+
+// take takes records for a few messages from the buffer.
+func (s *session) take() (records []entry, seen uint64) {
+	messages, size := min(oneBurst, maxMessages-s.window.len()), oneWrite
+	if s.refusal.going() {
+		messages = 1 // to try
+	}
+	if s.Batch.Records > 1 {
+		size = max(size, s.batchBytes)
+	}
+	return s.buffer.take(s.records[:0], messages*s.Batch.Records, min(s.window.room(), size))
+}
+
+// hand gives what is published to the network, and reports whether that has taken
+// all of it.
+func (s *session) hand() (bool, error) {
+	done, err := s.out.Flush()
+	if s.handed = done; !done || !s.Unconfirmed {
+		return done, err
+	}
+	if records := s.window.rest(s.out.Written()); len(records) > 0 {
+		s.buffer.settle(records, unknown)
+		s.afloat.Add(int64(len(records)))
+		clear(records)
+	}
+	return done, err
+}
+
+// lingers reports whether the records should wait for others to share a message.
+func (s *session) lingers() bool {
+	if s.Batch.Linger == 0 {
+		return false
+	}
+	c := s.buffer.look()
+	if c.records == 0 || c.records >= s.Batch.Records || c.bytes >= s.batchBytes || c.urgent {
 		s.ripe = time.Time{}
 		return false
 	}
+	now := time.Now()
 	if s.ripe.IsZero() {
-		s.ripe = time.Now().Add(s.Batch.Linger)
+		s.ripe = now.Add(s.Batch.Linger)
 	}
-	if time.Now().Before(s.ripe) {
-		s.queue.arm()
+	if now.Before(s.ripe) {
+		s.buffer.arm(c.seq)
 		return true
 	}
 	s.ripe = time.Time{}
@@ -176,28 +272,30 @@ func (s *session) unripe(records []entry) bool {
 // together returns how many of the records go in one message: consecutive ones,
 // as the message-id names the first and the others are counted from there.
 func (s *session) together(records []entry) int {
-	n, size := 1, int(records[0].size)
+	n, size := 1, len(records[0].body)
 	for ; n < min(len(records), s.Batch.Records); n++ {
-		size += 1 + int(records[n].size)
-		if size > s.Batch.Bytes || records[n].seq != records[n-1].seq+1 {
+		size += 1 + len(records[n].body)
+		if size > s.batchBytes || records[n].seq != records[n-1].seq+1 {
 			break
 		}
 	}
 	return n
 }
 
-// send publishes records in one message.
-func (s *session) send(records []entry) error {
+// send publishes records in one message, unless the broker does not take so large
+// a record.
+func (s *session) send(records []entry) {
 	first := &records[0]
-	body := first.body()
-	if len(records) > 1 {
-		s.joined = append(s.joined[:0], body...)
-		for i := range records[1:] {
-			s.joined = append(append(s.joined, '\n'), records[i+1].body()...)
-		}
-		body = s.joined
+	if s.recordBytes > 0 && len(first.body) > s.recordBytes {
+		s.buffer.settle(records[:1], tooLarge)
+		s.buffer.giveBack(records[1:])
+		return
 	}
-	about := envelope.Envelope{
+	s.parts = s.parts[:0]
+	for i := range records {
+		s.parts = append(s.parts, records[i].body)
+	}
+	s.post(&envelope.Envelope{
 		Producer: s.producer,
 		Seq:      first.seq,
 		App:      s.App,
@@ -205,31 +303,23 @@ func (s *session) send(records []entry) error {
 		Count:    len(records),
 		Time:     first.time(),
 		Dropped:  first.missing,
-	}
-	if err := s.post(&about, first.level, body, len(records)); err != nil {
-		return err
-	}
-	if s.Unconfirmed {
-		s.queue.settle(len(records), unknown)
-	}
-	return nil
+	}, first.level, records)
 }
 
-// post publishes a message with so many records of the queue.
-func (s *session) post(about *envelope.Envelope, l slog.Level, body []byte, records int) error {
+// post publishes a message of s.parts with the records, if any, of the buffer.
+func (s *session) post(about *envelope.Envelope, l slog.Level, records []entry) {
 	about.Transient = s.Transient
 	s.properties = about.AppendProperties(s.properties[:0])
-	if err := s.out.Publish(s.routingKey(l), s.properties, body); err != nil {
-		return err
+	body := len(s.parts) - 1
+	for _, part := range s.parts {
+		body += len(part)
 	}
-	if !s.Unconfirmed {
-		if len(s.flights) == 0 {
-			s.progress = time.Now()
-		}
-		s.flights = append(s.flights, int32(records))
-		s.sent += records
+	if s.window.len() == 0 {
+		s.progress = time.Now()
 	}
-	return nil
+	end, whole := s.out.Publish(s.routingKey(l), s.properties, s.parts)
+	s.handed = whole
+	s.window.add(records, body, end)
 }
 
 // routingKey returns the key for a level. Those in use are few, and remembered.
@@ -250,10 +340,10 @@ func (p *publisher) routingKey(l slog.Level) string {
 // those that are missing tell the same.
 func (s *session) reportLoss() error {
 	now := time.Now()
-	if now.Before(s.nextReport()) || len(s.flights) >= maxWindow {
+	if now.Before(s.nextReport()) || s.window.room() == 0 {
 		return nil
 	}
-	l, ok := s.queue.takeLoss()
+	l, ok := s.buffer.takeLoss()
 	if !ok {
 		return nil
 	}
@@ -266,60 +356,127 @@ func (s *session) reportLoss() error {
 	e := newEncoder(&format{})
 	defer e.free()
 	e.appendRecord(&r)
-	err := s.post(&envelope.Envelope{App: s.App, Host: s.host, Time: now, Count: 1}, r.Level, e.buf, 0)
-	return cmp.Or(err, s.out.Flush())
+	s.parts = append(s.parts[:0], e.buf)
+	s.post(&envelope.Envelope{App: s.App, Host: s.host, Time: now, Count: 1}, r.Level, nil)
+	_, err := s.hand()
+	return err
 }
 
 func (s *session) nextReport() time.Time { return s.reported.Add(reportEvery) }
 
+// due returns when something is to be done though nothing happens, and whether
+// that is ever.
+func (s *session) due() (at time.Time, ok bool) {
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (!ok || t.Before(at)) {
+			at, ok = t, true
+		}
+	}
+	sooner(s.late())
+	if s.free() {
+		sooner(s.ripe)
+		sooner(s.refusal.until)
+		if s.buffer.lossKnown() {
+			sooner(s.nextReport())
+		}
+	}
+	return at, ok
+}
+
+// late returns when the oldest message should have its answer; zero when none is
+// due. A confirm that is lost would stop the window for ever, and a broker that
+// sends and does not receive would go unnoticed.
+func (s *session) late() time.Time {
+	if s.window.len() == 0 || s.paused {
+		return time.Time{}
+	}
+	size := s.window.messages.items()[0].body
+	return s.progress.Add(cmp.Or(s.silence, s.conn.Silence()) + time.Duration(size)*time.Second/slowest)
+}
+
+// look looks, between two messages, at what must not wait for the next pause.
+func (s *session) look(ctx context.Context) (stop bool, err error) {
+	select {
+	case <-s.conn.BlockedChanged():
+		s.block()
+	case <-ctx.Done():
+		return true, nil
+	default:
+	}
+	return false, nil
+}
+
 // wait waits for something to do.
 func (s *session) wait(ctx context.Context) (stop bool, err error) {
-	var late, ripe, report <-chan time.Time
-	if len(s.flights) > 0 && !s.paused {
-		timer := time.NewTimer(time.Until(s.progress.Add(s.confirmTimeout)))
-		defer timer.Stop()
-		late = timer.C
+	var timer <-chan time.Time
+	if at, ok := s.due(); ok {
+		s.timer.Reset(time.Until(at))
+		timer = s.timer.C
 	}
-	if !s.ripe.IsZero() {
-		timer := time.NewTimer(time.Until(s.ripe))
-		defer timer.Stop()
-		ripe = timer.C
-	}
-	if !s.paused && len(s.flights) < maxWindow && s.queue.lossKnown() {
-		timer := time.NewTimer(time.Until(s.nextReport()))
-		defer timer.Stop()
-		report = timer.C
+	var barriers chan chan error
+	if s.asked == nil {
+		barriers = s.barriers
 	}
 	select {
 	case <-s.out.Answered():
-	case <-s.queue.wake:
-	case <-ripe:
-	case <-report:
-	case <-late:
-		return false, fmt.Errorf("the broker has confirmed nothing for %v", s.confirmTimeout)
-	case b := <-s.blocked:
-		s.block(b)
+	case <-s.out.Room():
+	case <-s.buffer.wake:
+	case <-timer:
+		s.settle()
+		if late := s.late(); !late.IsZero() && !time.Now().Before(late) {
+			return false, fmt.Errorf("the broker has confirmed nothing for %v", time.Since(s.progress).Round(time.Second))
+		}
+	case <-s.conn.BlockedChanged():
+		s.block()
+	case s.asked = <-barriers:
+	case err := <-s.passed:
+		s.passBarrier(err)
 	case reason := <-s.conn.Lost():
-		return false, orClosed(reason)
+		return false, cmp.Or(reason, error(link.ErrEnded))
 	case reason := <-s.out.Closed():
-		return false, orClosed(reason)
+		return false, cmp.Or(reason, error(link.ErrEnded))
 	case <-ctx.Done():
-		if !s.paused {
+		if !s.paused && s.handed {
 			s.reported = time.Time{}
 			return true, s.reportLoss()
 		}
 		return true, nil
 	}
+	if s.asked != nil && s.passed == nil && s.handed && !s.paused {
+		s.passed = s.out.Barrier()
+	}
 	return false, nil
+}
+
+// passBarrier tells who has asked for a barrier what came of it.
+func (s *session) passBarrier(err error) {
+	if s.asked == nil {
+		return
+	}
+	if err != nil {
+		s.adrift.Add(s.afloat.Swap(0))
+	} else {
+		s.afloat.Store(0)
+	}
+	s.asked <- err
+	s.asked, s.passed = nil, nil
 }
 
 // block notes that the broker takes no messages for now, or takes them again.
 // https://www.rabbitmq.com/docs/connection-blocked
-func (s *session) block(b amqp.Blocking) {
-	s.paused = b.Active
+func (s *session) block() {
+	reason, active := s.conn.Blocked()
+	if active == s.paused {
+		return
+	}
+	s.paused = active
 	s.progress = time.Now()
-	if b.Active {
-		s.status.failed(fmt.Errorf("publish records: the broker takes none for now (connection.blocked: %s)", b.Reason))
+	if active {
+		s.status.failed(&Error{
+			Problem: fmt.Sprintf("publish records: the broker takes none for now (connection.blocked: %q)", reason),
+			Hint:    "its memory or disk is short; records wait in the buffer",
+			Retry:   true,
+		})
 	} else {
 		s.status.over("the broker takes records again")
 	}
@@ -328,37 +485,15 @@ func (s *session) block(b amqp.Blocking) {
 // why returns the broker's reason for closing, where it comes, rather than err,
 // which may only say that something is closed.
 func (s *session) why(err error) error {
+	if !errors.Is(err, link.ErrEnded) {
+		return err
+	}
 	select {
 	case reason := <-s.out.Closed():
-		return orClosed(reason)
+		return cmp.Or(reason, err)
 	case reason := <-s.conn.Lost():
-		return orClosed(reason)
+		return cmp.Or(reason, err)
 	case <-time.After(100 * time.Millisecond):
 		return err
 	}
-}
-
-// maxSize is how RabbitMQ says that a message is too large for it.
-var maxSize = regexp.MustCompile(`message size \d+ is larger than (?:configured )?max size (\d+)`)
-
-// tooLarge gives up the records on their way that the broker says it can't take
-// (max_message_size): sent again, they would close every channel to come.
-func (s *session) tooLarge(err error) error {
-	refusal, ok := errors.AsType[*amqp.Error](err)
-	if !ok || refusal.Code != amqp.PreconditionFailed {
-		return err
-	}
-	if m := maxSize.FindStringSubmatch(refusal.Reason); m != nil {
-		if most, err := strconv.Atoi(m[1]); err == nil {
-			s.queue.giveUpLarger(most)
-		}
-	}
-	return err
-}
-
-func orClosed(reason *amqp.Error) error {
-	if reason == nil {
-		return amqp.ErrClosed
-	}
-	return reason
 }

@@ -7,12 +7,16 @@ type Stats struct {
 	Accepted       uint64  `json:"accepted"`        // given to Handle: the last sequence number
 	Confirmed      uint64  `json:"confirmed"`       // taken by the broker
 	Dropped        Dropped `json:"dropped"`         // lost, and known to be
-	Unknown        uint64  `json:"unknown"`         // published, but closed before the broker answered; all, if Unconfirmed
+	Unknown        uint64  `json:"unknown"`         // published, but given up before the broker answered; all, if Unconfirmed
 	PendingRecords int     `json:"pending_records"` // in the buffer, those on their way included
-	PendingBytes   int     `json:"pending_bytes"`
-	Reconnects     uint64  `json:"reconnects"` // connections after the first
-	Connected      bool    `json:"connected"`
-	LastError      string  `json:"last_error,omitempty"` // without any password
+	PendingBytes   int     `json:"pending_bytes"`   // of Options.Buffer in use
+	Fallback       struct {
+		Taken   uint64 `json:"taken"`    // dropped records that Options.Fallback has taken
+		LeftOut uint64 `json:"left_out"` // those that came too fast for it, or that it failed at
+	} `json:"fallback"`
+	Reconnects uint64 `json:"reconnects"` // connections after the first
+	Connected  bool   `json:"connected"`
+	LastError  string `json:"last_error,omitempty"` // without any password
 }
 
 // Dropped are counts of lost records by cause, and once more by level.
@@ -20,7 +24,7 @@ type Dropped struct {
 	Shed     uint64 `json:"shed"`     // the buffer was full
 	Oversize uint64 `json:"oversize"` // over MaxRecord, or lost to a panic: a substitute was sent; or more than the broker takes
 	Closed   uint64 `json:"closed"`   // handled after Close, or left when Close's context ended
-	Refused  uint64 `json:"refused"`  // the broker said no (basic.nack), repeatedly
+	Refused  uint64 `json:"refused"`  // the broker said no (basic.nack), until there was no room or no time left
 
 	Levels LevelCounts `json:"levels"` // the same records, all causes together
 }
@@ -41,7 +45,7 @@ func (t *tally) levels() LevelCounts { return LevelCounts{t[0], t[1], t[2], t[3]
 
 // Stats returns the counts so far.
 func (h *Handler) Stats() Stats {
-	l, accepted, records, bytes := h.pub.queue.snapshot()
+	l, accepted, records, bytes := h.pub.buffer.snapshot()
 	s := Stats{
 		Accepted:       accepted,
 		Confirmed:      l.confirmed,
@@ -49,6 +53,9 @@ func (h *Handler) Stats() Stats {
 		Unknown:        l.unknown,
 		PendingRecords: records,
 		PendingBytes:   bytes,
+	}
+	if f := h.pub.buffer.fallback; f != nil {
+		s.Fallback.Taken, s.Fallback.LeftOut = f.counts()
 	}
 	h.pub.status.fill(&s)
 	return s
@@ -65,7 +72,7 @@ func (l *ledger) stats() Dropped {
 		Shed:     l.dropped[shed].total(),
 		Oversize: l.dropped[oversize].total(),
 		Closed:   l.dropped[closed].total(),
-		Refused:  l.dropped[refused].total(),
+		Refused:  l.dropped[nacked].total(),
 		Levels:   all.levels(),
 	}
 }

@@ -1,9 +1,9 @@
 package handler
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 )
@@ -12,13 +12,22 @@ const (
 	// quiet is how long the same error is not reported again.
 	quiet = 10 * time.Second
 
-	// maxTexts bounds how many different errors are told apart in that time.
+	// maxTexts bounds how many different errors are told apart in that time, and
+	// how many wait to be told.
 	maxTexts = 16
+
+	// lastWords is how long Close waits for what is to be told.
+	lastWords = 50 * time.Millisecond
 )
 
-// status is what is known of the connection, and who is told.
+// status is what is known of the connection, and who is told. The telling is done
+// by a goroutine of its own: neither an OnError that does not return nor a standard
+// error that nobody reads holds up publishing.
 type status struct {
 	onError func(error) // nil: standard error
+	texts   chan error  // to be told
+	stop    chan struct{}
+	stopped chan struct{} // closed when all has been told
 
 	mu         sync.Mutex // guards what follows
 	up         bool
@@ -30,7 +39,65 @@ type status struct {
 }
 
 func newStatus(onError func(error)) *status {
-	return &status{onError: onError, reported: make(map[string]time.Time)}
+	return &status{
+		onError:  onError,
+		texts:    make(chan error, maxTexts),
+		stop:     make(chan struct{}),
+		stopped:  make(chan struct{}),
+		reported: make(map[string]time.Time),
+	}
+}
+
+// start starts the goroutine that tells. It ends with close.
+func (s *status) start() { go s.run() }
+
+func (s *status) run() {
+	defer close(s.stopped)
+	for {
+		select {
+		case err := <-s.texts:
+			s.deliver(err)
+			continue
+		default:
+		}
+		select {
+		case err := <-s.texts:
+			s.deliver(err)
+		case <-s.stop:
+			if len(s.texts) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// close ends the telling, and waits a moment for what is to be told.
+func (s *status) close(ctx context.Context) {
+	close(s.stop)
+	select {
+	case <-s.stopped:
+	case <-ctx.Done():
+	case <-time.After(lastWords):
+	}
+}
+
+// deliver tells the program.
+func (s *status) deliver(err error) {
+	if s.onError == nil {
+		writeStderr(fmt.Appendf(nil, "slogcast: %v\n", err))
+		return
+	}
+	// It is the program's own: what it panics with is lost, and nothing else.
+	defer func() { _ = recover() }()
+	s.onError(err)
+}
+
+// tell has the program told, unless it is too slow.
+func (s *status) tell(err error) {
+	select {
+	case s.texts <- err:
+	default:
+	}
 }
 
 func (s *status) fill(to *Stats) {
@@ -102,12 +169,4 @@ func (s *status) over(text string) {
 	if told && text != "" && s.onError == nil {
 		s.tell(errors.New(text))
 	}
-}
-
-func (s *status) tell(err error) {
-	if s.onError != nil {
-		s.onError(err)
-		return
-	}
-	fmt.Fprintf(os.Stderr, "slogcast: %v\n", err)
 }

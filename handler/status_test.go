@@ -13,15 +13,19 @@ func TestErrorsAreReportedOnceInAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []string
 		s := newStatus(func(err error) { got = append(got, err.Error()) })
+		s.start()
+		defer s.close(t.Context())
 		fail := func(texts ...string) {
 			for _, text := range texts {
 				s.failed(errors.New(text))
+				synctest.Wait()
 			}
 		}
 		fail("a", "a", "b", "a", "b")
 		s.connected("mq", 0)
 		fail("a", "b") // flapping
 		s.connected("mq", 3)
+		synctest.Wait()
 		<-time.After(quiet)
 		fail("a", "a")
 		if want := []string{"a", "b", "connected to mq; 3 records were dropped meanwhile, as the buffer was full", "a"}; !slices.Equal(got, want) {
@@ -38,5 +42,29 @@ func TestErrorsAreReportedOnceInAWhile(t *testing.T) {
 		if s.fill(&stats); !stats.Connected || stats.Reconnects != 1 || stats.LastError != "999" {
 			t.Errorf("got %+v", stats)
 		}
+	})
+}
+
+// Neither a function that does not return nor one that panics holds up who fails.
+func TestHostileOnErrorHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		release := make(chan struct{})
+		s := newStatus(func(error) {
+			if calls++; calls == 1 {
+				panic("on error")
+			}
+			<-release
+		})
+		s.start()
+		for i := range 3 * maxTexts {
+			s.failed(errors.New(fmt.Sprint(i)))
+		}
+		start := time.Now()
+		s.close(t.Context())
+		if waited := time.Since(start); waited > lastWords {
+			t.Errorf("close has waited %v", waited)
+		}
+		close(release)
 	})
 }

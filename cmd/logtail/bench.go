@@ -195,10 +195,7 @@ func (b *benchCommand) remove(url, exchange string) {
 		if conn, err = link.Dial(ctx, link.Config{Name: "logtail bench"}, to); err != nil {
 			continue
 		}
-		ch, chErr := conn.Channel()
-		if err = chErr; err == nil {
-			err = ch.ExchangeDelete(exchange, false, false)
-		}
+		err = conn.DeleteExchange(exchange)
 		conn.Close(ctx)
 		break
 	}

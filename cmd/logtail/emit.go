@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slogcast/slogcast/handler"
-	"github.com/slogcast/slogcast/internal/link"
 )
 
 const emitDescription = `Log one record, with the message and attributes given, or, without a message,
@@ -28,6 +27,9 @@ more than 256 KiB becomes several.`
 // longestLine is how many bytes of a line become one record. The rest of a
 // longer line becomes more records.
 const longestLine = 256 << 10
+
+// longestWait is how long a line waits for the broker: the most there is.
+const longestWait = 30 * 24 * time.Hour
 
 type emitCommand struct {
 	*ui
@@ -73,11 +75,11 @@ func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
 		Exchange:     e.broker.exchange,
 		Level:        slog.Level(math.MinInt),
 		Overflow:     handler.Block,
-		BlockTimeout: math.MaxInt64,
+		BlockTimeout: longestWait,
 		OnError: func(err error) {
 			e.error(err)
 			e.broker.hint(e.ui)
-			if known, ok := errors.AsType[*link.Error](err); ok && known.Fatal {
+			if known, ok := errors.AsType[*handler.Error](err); ok && !known.Retry {
 				giveUp() // waiting would not mend it
 			}
 		},

@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/slogcast/slogcast/handler"
 	"github.com/slogcast/slogcast/internal/link"
 )
 
@@ -41,14 +42,16 @@ func (u *ui) notice(format string, args ...any) {
 }
 
 func (u *ui) error(err error) {
+	problem, hint := err.Error(), ""
 	if known, ok := errors.AsType[*link.Error](err); ok {
-		u.line("error: ", known.Problem)
-		if known.Hint != "" {
-			u.hint(known.Hint)
-		}
-		return
+		problem, hint = known.Problem, known.Hint
+	} else if known, ok := errors.AsType[*handler.Error](err); ok {
+		problem, hint = known.Problem, known.Hint
 	}
-	u.line("error: ", err.Error())
+	u.line("error: ", problem)
+	if hint != "" {
+		u.hint(hint)
+	}
 }
 
 func (u *ui) hint(text string) { u.line("hint: ", text) }

@@ -27,9 +27,9 @@ const (
 	headerDropped = "dropped" // the producer's dropped sequence numbers so far, when not zero
 )
 
-// shortString is the most bytes an AMQP short string holds (AMQP 0-9-1 section
+// ShortString is the most bytes an AMQP short string holds (AMQP 0-9-1 section
 // 4.2.5.3). amqp091-go closes the connection over a longer one.
-const shortString = 255
+const ShortString = 255
 
 // Envelope is what a message says about the record, or records, in it.
 type Envelope struct {
@@ -70,8 +70,13 @@ func parseMessageID(id []byte) (producer []byte, seq uint64, ok bool) {
 	return id[:uuid], seq, true
 }
 
+// Clean returns s as any client can read it: in valid UTF-8, and cut to the length
+// of an AMQP short string. One that can't decode a property, aio-pika for one, gets
+// nothing more.
+func Clean(s string) string { return Clamp(strings.ToValidUTF8(s, "\uFFFD")) }
+
 // Clamp cuts s to the length of an AMQP short string, between two runes.
-func Clamp(s string) string { return cut(s, shortString) }
+func Clamp(s string) string { return cut(s, ShortString) }
 
 func cut(s string, most int) string {
 	if len(s) <= most {
@@ -87,7 +92,7 @@ func cut(s string, most int) string {
 // bound behind one can route by it. The level survives a long app.
 func RoutingKey(app, level string) string {
 	level = "." + strings.ToLower(level)
-	return cut(app, shortString-len(level)) + level
+	return cut(app, ShortString-len(level)) + level
 }
 
 // Property flags (AMQP 0-9-1 section 4.2.6.1): the first property is the highest
@@ -115,7 +120,8 @@ const (
 )
 
 // AppendProperties appends e as the properties of a message, flags first, as a
-// content header has them. The strings must fit AMQP short strings; see Clamp.
+// content header has them. The strings must be as Clean returns them; a time that
+// not every client can read is left out.
 func (e *Envelope) AppendProperties(dst []byte) []byte {
 	flags, contentType := uint16(flagContentType|flagHeaders|flagDeliveryMode), ContentTypeJSON
 	if e.Count > 1 {
@@ -124,7 +130,8 @@ func (e *Envelope) AppendProperties(dst []byte) []byte {
 	if e.Seq > 0 {
 		flags |= flagMessageID
 	}
-	if !e.Time.IsZero() {
+	timed := e.timed()
+	if timed {
 		flags |= flagTimestamp
 	}
 	if e.App != "" {
@@ -144,13 +151,20 @@ func (e *Envelope) AppendProperties(dst []byte) []byte {
 		dst = strconv.AppendUint(dst, e.Seq, 10)
 		dst[mark] = byte(len(dst) - mark - 1)
 	}
-	if !e.Time.IsZero() {
+	if timed {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(e.Time.Unix()))
 	}
 	if e.App != "" {
 		dst = appendShort(dst, e.App)
 	}
 	return dst
+}
+
+// timed reports whether the time is one that every client can read: a timestamp is
+// a date from 1970 to 9999 to them, if the protocol has more.
+func (e *Envelope) timed() bool {
+	const first, last = 0, 253_402_300_799
+	return !e.Time.IsZero() && e.Time.Unix() >= first && e.Time.Unix() <= last
 }
 
 // appendHeaders appends the table of headers, its length first. The types are

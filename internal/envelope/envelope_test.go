@@ -23,7 +23,7 @@ func TestEnvelopeArrivesAsItWasSent(t *testing.T) {
 		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(1_700_000_000, 0), Count: 1},
 		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(1_700_000_000, 0), Count: 1, Dropped: 7},
 		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(1_700_000_000, 0), Count: 3, Dropped: 7},
-		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(-1, 0), Count: 1},
+		{Producer: producer, Seq: 41, App: "shop", Host: "h1", Time: time.Unix(253_402_300_799, 0), Count: 1},
 		{Producer: producer, Seq: 1<<64 - 1, App: strings.Repeat("a", 255), Host: strings.Repeat("h", 255), Count: 2, Dropped: 1<<62 - 1},
 		{Host: "h1", Count: 1},
 	} {
@@ -80,4 +80,27 @@ func ExampleMessageID() {
 	// Output:
 	// 0192f0c1-7d3a-7e21-9a51-6f1f0f4e8f11/12
 	// 0192f0c1-7d3a-7e21-9a51-6f1f0f4e8f11 12 true
+}
+
+// Python's clients can't make a date of others, and end their consumers.
+func TestOnlyTimesThatEveryClientCanReadAreSent(t *testing.T) {
+	var reader Reader
+	for _, unix := range []int64{-1, -62135596801, 253_402_300_800, 1 << 62} {
+		e := Envelope{Producer: producer, Seq: 1, Time: time.Unix(unix, 0), Count: 1}
+		if got := reader.Read(e.AppendProperties(nil), nil); !got.Time.IsZero() {
+			t.Errorf("%d: got %v", unix, got.Time)
+		}
+	}
+}
+
+func TestCleanTextIsReadableAndFits(t *testing.T) {
+	for in, want := range map[string]string{
+		"shop": "shop", "caf\xe9": "caf\uFFFD", "\xff\xfe": "\uFFFD", strings.Repeat("\xe9", 300): "\uFFFD",
+		strings.Repeat("a", 254) + "é": strings.Repeat("a", 254),
+		strings.Repeat("\xff-", 200):   strings.Repeat("\uFFFD-", 63) + "\uFFFD",
+	} {
+		if got := Clean(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // Delivery is a message as it came.
@@ -36,7 +38,7 @@ type Consumer struct {
 
 	// Owned by the library's reader: the message that is coming.
 	coming Delivery
-	want   byte   // the kind of frame that comes next for it; frameMethod between messages
+	want   byte   // the kind of frame that comes next for it; wire.FrameMethod between messages
 	left   uint64 // bytes of its body to come
 	chunk  []byte // for the next messages; those that have come point into it
 
@@ -61,17 +63,17 @@ const chunkSize = 64 << 10
 
 // Consumer opens a channel to consume on. A connection has one Consumer.
 func (c *Conn) Consumer() (*Consumer, error) {
-	ch, err := c.Channel()
+	ch, err := c.conn.Channel()
 	if err != nil {
 		return nil, err
 	}
 	in := &Consumer{
 		Channel: ch,
 		channel: uint16(c.frames.opened.Load()),
-		most:    c.maxFrame() - frameHead - 1,
+		most:    c.maxFrame() - wire.FrameOverhead,
 		arrived: make(chan struct{}, 1),
 		taken:   make(chan struct{}, 1),
-		want:    frameMethod,
+		want:    wire.FrameMethod,
 	}
 	c.frames.consumer.Store(in)
 	return in, nil
@@ -142,11 +144,11 @@ func (in *Consumer) read(f *frames, kind byte, size int) (mine bool, err error) 
 		return false, nil
 	}
 	switch kind {
-	case frameMethod:
+	case wire.FrameMethod:
 		return in.readDeliver(f, size)
-	case frameHeader:
+	case wire.FrameHeader:
 		return in.readHeader(f, size)
-	case frameBody:
+	case wire.FrameBody:
 		return in.readBody(f, size)
 	}
 	return false, nil
@@ -165,11 +167,11 @@ func (in *Consumer) readDeliver(f *frames, size int) (mine bool, err error) {
 	}
 	payload := frame[frameHead : frameHead+size]
 	tag := 4 + 1 + int(payload[4])
-	if binary.BigEndian.Uint32(payload) != basicDeliver || tag+8 > size {
+	if binary.BigEndian.Uint32(payload) != uint32(wire.BasicDeliverID) || tag+8 > size {
 		return false, nil
 	}
 	in.coming = Delivery{Tag: binary.BigEndian.Uint64(payload[tag:])}
-	in.want = frameHeader
+	in.want = wire.FrameHeader
 	_, _ = f.in.Discard(len(frame)) // it is there
 	return true, nil
 }
@@ -188,7 +190,7 @@ func (in *Consumer) readHeader(f *frames, size int) (mine bool, err error) {
 	in.coming.Properties = header[fixed:]
 	// What is announced need not come.
 	in.coming.Body = in.space(int(min(in.left, 1<<20)))
-	in.want = frameBody
+	in.want = wire.FrameBody
 	in.complete()
 	return true, nil
 }
@@ -211,7 +213,7 @@ func (in *Consumer) complete() {
 	if in.left > 0 {
 		return
 	}
-	in.want = frameMethod
+	in.want = wire.FrameMethod
 	in.mu.Lock()
 	in.ready = append(in.ready, in.coming)
 	in.bytes += deliverySize + len(in.coming.Properties) + len(in.coming.Body)

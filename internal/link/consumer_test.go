@@ -10,6 +10,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // frame returns a frame of any kind.
@@ -20,17 +22,17 @@ func frame(kind byte, channel uint16, payload string) string {
 }
 
 func deliver(channel uint16, tag uint64) string {
-	return method(channel, basicDeliver, "\x03tag"+string(binary.BigEndian.AppendUint64(nil, tag))+"\x00\x04logs\x08shop.log")
+	return method(channel, wire.BasicDeliverID, "\x03tag"+string(binary.BigEndian.AppendUint64(nil, tag))+"\x00\x04logs\x08shop.log")
 }
 
 func header(channel uint16, size uint64, properties string) string {
-	return frame(frameHeader, channel, "\x00\x3c\x00\x00"+string(binary.BigEndian.AppendUint64(nil, size))+properties)
+	return frame(wire.FrameHeader, channel, "\x00\x3c\x00\x00"+string(binary.BigEndian.AppendUint64(nil, size))+properties)
 }
 
 // newTestConsumer returns a Consumer on channel 7 of frames that read from r.
 func newTestConsumer(r io.Reader) (*Consumer, *frames) {
 	f := newFrames(&scriptConn{Reader: r})
-	in := &Consumer{channel: 7, most: 1 << 20, want: frameMethod, arrived: make(chan struct{}, 1), taken: make(chan struct{}, 1)}
+	in := &Consumer{channel: 7, most: 1 << 20, want: wire.FrameMethod, arrived: make(chan struct{}, 1), taken: make(chan struct{}, 1)}
 	f.consumer.Store(in)
 	return in, f
 }
@@ -41,11 +43,11 @@ func withoutHearts(b []byte) string { return strings.ReplaceAll(string(b), strin
 
 func TestMessagesAreTakenOutOfWhatTheLibraryReads(t *testing.T) {
 	heart, cancel := string(heartbeat), method(7, 60<<16|30, "\x03tag\x01")
-	other := deliver(6, 9) + header(6, 1, "\x00\x00") + frame(frameBody, 6, "x")
+	other := deliver(6, 9) + header(6, 1, "\x00\x00") + frame(wire.FrameBody, 6, "x")
 	long := strings.Repeat("y", 3<<20)
-	stream := heart + deliver(7, 1) + heart + header(7, 5, "\x80\x00\x04text") + other + frame(frameBody, 7, "he") + heart + frame(frameBody, 7, "llo") +
+	stream := heart + deliver(7, 1) + heart + header(7, 5, "\x80\x00\x04text") + other + frame(wire.FrameBody, 7, "he") + heart + frame(wire.FrameBody, 7, "llo") +
 		deliver(7, 2) + header(7, 0, "\x00\x00") + cancel +
-		deliver(7, 3) + header(7, uint64(len(long)), "\x00\x00") + frame(frameBody, 7, long[:1<<20]) + frame(frameBody, 7, long[1<<20:2<<20]) + frame(frameBody, 7, long[2<<20:])
+		deliver(7, 3) + header(7, uint64(len(long)), "\x00\x00") + frame(wire.FrameBody, 7, long[:1<<20]) + frame(wire.FrameBody, 7, long[1<<20:2<<20]) + frame(wire.FrameBody, 7, long[2<<20:])
 	want := []Delivery{
 		{Tag: 1, Properties: []byte("\x80\x00\x04text"), Body: []byte("hello")},
 		{Tag: 2, Properties: []byte{0, 0}},
@@ -95,16 +97,16 @@ func TestMalformedMessages(t *testing.T) {
 		want         error
 	}{
 		{"header without a message", header(7, 1, "\x00\x00"), header(7, 1, "\x00\x00"), nil},
-		{"body without a header", deliver(7, 1) + frame(frameBody, 7, "x"), frame(frameBody, 7, "x"), nil},
+		{"body without a header", deliver(7, 1) + frame(wire.FrameBody, 7, "x"), frame(wire.FrameBody, 7, "x"), nil},
 		{"message in a message", begun + deliver(7, 2), deliver(7, 2), nil},
-		{"more body than announced", begun + frame(frameBody, 7, "four"), frame(frameBody, 7, "four"), nil},
-		{"deliver too short", method(7, basicDeliver, "\x03tag"), method(7, basicDeliver, "\x03tag"), nil},
-		{"tag that ends outside", method(7, basicDeliver, "\xff123456789012"), method(7, basicDeliver, "\xff123456789012"), nil},
-		{"header too short", deliver(7, 1) + frame(frameHeader, 7, "\x00\x3c"), frame(frameHeader, 7, "\x00\x3c"), nil},
-		{"frame larger than agreed", begun + frame(frameBody, 7, strings.Repeat("x", 1<<20+1)), frame(frameBody, 7, strings.Repeat("x", 1<<20+1)), nil},
+		{"more body than announced", begun + frame(wire.FrameBody, 7, "four"), frame(wire.FrameBody, 7, "four"), nil},
+		{"deliver too short", method(7, wire.BasicDeliverID, "\x03tag"), method(7, wire.BasicDeliverID, "\x03tag"), nil},
+		{"tag that ends outside", method(7, wire.BasicDeliverID, "\xff123456789012"), method(7, wire.BasicDeliverID, "\xff123456789012"), nil},
+		{"header too short", deliver(7, 1) + frame(wire.FrameHeader, 7, "\x00\x3c"), frame(wire.FrameHeader, 7, "\x00\x3c"), nil},
+		{"frame larger than agreed", begun + frame(wire.FrameBody, 7, strings.Repeat("x", 1<<20+1)), frame(wire.FrameBody, 7, strings.Repeat("x", 1<<20+1)), nil},
 		{"deliver without an end", cut(deliver(7, 1)), cut(deliver(7, 1)), nil},
 		{"header without an end", deliver(7, 1) + cut(header(7, 1, "\x00\x00")) + heart, "", errFrameEnd},
-		{"body without an end", begun + cut(frame(frameBody, 7, "abc")), "", errFrameEnd},
+		{"body without an end", begun + cut(frame(wire.FrameBody, 7, "abc")), "", errFrameEnd},
 		{"half a body", begun + "\x03\x00\x07\x00\x00\x00\x03a", "", io.ErrUnexpectedEOF},
 		{"a body that does not come", deliver(7, 1) + header(7, 1<<63, "\x00\x00"), "", nil},
 	} {
@@ -122,7 +124,7 @@ func TestMalformedMessages(t *testing.T) {
 // TestReadingAheadIsBounded lets a broker send more than is taken.
 func TestReadingAheadIsBounded(t *testing.T) {
 	const size = 100_000
-	message := deliver(7, 1) + header(7, size, "\x00\x00") + frame(frameBody, 7, strings.Repeat("x", size))
+	message := deliver(7, 1) + header(7, size, "\x00\x00") + frame(wire.FrameBody, 7, strings.Repeat("x", size))
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		in, f := newTestConsumer(r)
@@ -167,7 +169,7 @@ func TestReadingAheadIsBounded(t *testing.T) {
 // no frame is the library's for longer than it waits.
 func TestALongMessageKeepsTheLibraryAwake(t *testing.T) {
 	const size = 50_000
-	stream := strings.Repeat(deliver(7, 1)+header(7, size, "\x00\x00")+frame(frameBody, 7, strings.Repeat("x", size)), 40)
+	stream := strings.Repeat(deliver(7, 1)+header(7, size, "\x00\x00")+frame(wire.FrameBody, 7, strings.Repeat("x", size)), 40)
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		in, f := newTestConsumer(r)

@@ -18,7 +18,8 @@ func TestANameServersFailureIsNoMissingHost(t *testing.T) {
 		{context.DeadlineExceeded, net.DNSError{Err: "i/o timeout", Name: "mq", IsTimeout: true}, `host "mq" can't be looked up: i/o timeout (check the name servers`},
 		{context.Canceled, net.DNSError{Err: "operation was canceled", Name: "mq"}, "cancelled"},
 	} {
-		err := describe(Endpoint{}, tt.cause, &net.OpError{Op: "dial", Net: "tcp", Err: &tt.err})
+		failure := &net.OpError{Op: "dial", Net: "tcp", Err: &tt.err}
+		err := describe(Endpoint{}, tt.cause, failure, failure)
 		if !strings.Contains(err.Error(), tt.want) || err.Fatal {
 			t.Errorf("%s: got %v, want %q and retries", tt.err.Err, err, tt.want)
 		}

@@ -31,7 +31,7 @@ func (c *Conn) DeclareFanout(name string) error {
 		if m := inequivalent.FindStringSubmatch(refusal.Reason); m != nil && m[1] == "type" {
 			return &Error{
 				Problem: fmt.Sprintf("exchange %q on %s is of type %s, not fanout", name, c.Endpoint, m[2]),
-				Hint:    "name another exchange with -x (Options.Exchange), or delete that one",
+				Hint:    "name another exchange, or delete that one",
 				Fatal:   true,
 				err:     err,
 			}
@@ -64,9 +64,14 @@ func (c *Conn) checkExchange(name string) error {
 	return err
 }
 
+// DeleteExchange deletes the exchange.
+func (c *Conn) DeleteExchange(name string) error {
+	return c.onChannel(func(ch *amqp.Channel) error { return ch.ExchangeDelete(name, false, false) })
+}
+
 // onChannel runs do on a channel that is thrown away afterwards.
 func (c *Conn) onChannel(do func(*amqp.Channel) error) error {
-	ch, err := c.Channel()
+	ch, err := c.conn.Channel()
 	if err != nil {
 		return err
 	}

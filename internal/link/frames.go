@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // buffered is how many bytes are read from the network, or held for it, at a
@@ -20,41 +22,28 @@ const buffered = 64 << 10
 // connection that takes nothing.
 const patience = 300 * time.Millisecond
 
-// What a frame begins and ends with, and the methods that matter here: class
-// and method (AMQP 0-9-1 sections 4.2.3 and 1.3).
 const (
-	frameMethod = 1
-	frameHeader = 2
-	frameBody   = 3
-	frameHead   = 7 // bytes before the payload: type, channel, size
-	frameEnd    = 0xCE
+	frameHead = wire.FrameOverhead - 1 // bytes before the payload: type, channel, size
+	frameEnd  = 0xCE
 
 	answerSize = 4 + 8 + 1 // of basic.ack and basic.nack: method, delivery tag, bits
 	answerLen  = frameHead + answerSize + 1
-
-	connectionClose   = 10<<16 | 50
-	connectionCloseOk = 10<<16 | 51
-	channelOpenOk     = 20<<16 | 11
-	channelClose      = 20<<16 | 40
-	channelCloseOk    = 20<<16 | 41
-	basicPublish      = 60<<16 | 40
-	basicDeliver      = 60<<16 | 60
-	basicAck          = 60<<16 | 80
-	basicNack         = 60<<16 | 120
 )
 
 // heartbeat is a frame that says nothing but that the peer lives.
-var heartbeat = []byte{8, 0, 0, 0, 0, 0, 0, frameEnd}
+var heartbeat = []byte{wire.FrameHeartbeat, 0, 0, 0, 0, 0, 0, frameEnd}
 
 // frames is what the library takes for its connection. It knows where a frame
-// begins and ends, so that a Publisher's messages go between those of the
-// library, and the broker's answers to them, and a Consumer's messages, are taken
-// out of what comes.
+// begins and ends, in both directions, so that a Publisher's messages go between
+// those of the library, and the broker's answers to them, and a Consumer's
+// messages, are taken out of what comes.
 type frames struct {
 	net.Conn
 	opened    atomic.Uint32             // the channel opened last
 	publisher atomic.Pointer[Publisher] // nil while there is none
 	consumer  atomic.Pointer[Consumer]  // likewise
+	blocked   blocked
+	failure   atomic.Pointer[error] // of the first read that failed
 
 	// Owned by the library's reader.
 	in    *bufio.Reader
@@ -63,13 +52,16 @@ type frames struct {
 	last  time.Time // when bytes last came
 	given time.Time // of those times, when the library last got something
 
-	mu   sync.Mutex // guards what follows; held while writing
-	held []byte     // a Publisher's messages, to be written
-	done bool       // the connection's end has been written
+	mu      sync.Mutex // guards what follows; held while writing
+	begun   bool       // the protocol header has been written
+	partial []byte     // of a frame that the library has not written whole
+	held    []byte     // whole frames, to be written
+	handed  uint64     // bytes that have been written
+	done    bool       // the connection's end has been written
 }
 
 func newFrames(c net.Conn) *frames {
-	f := &frames{Conn: c}
+	f := &frames{Conn: c, blocked: blocked{changed: make(chan struct{}, 1)}}
 	f.in = bufio.NewReaderSize(network{f}, buffered)
 	return f
 }
@@ -87,6 +79,9 @@ func (n network) Read(p []byte) (int, error) {
 	}
 	got, err := n.Conn.Read(p)
 	n.last = time.Now()
+	if err != nil {
+		n.failure.CompareAndSwap(nil, &err)
+	}
 	return got, err
 }
 
@@ -121,7 +116,7 @@ func (f *frames) next() error {
 			return err
 		}
 	}
-	if !mine && kind == frameMethod && size >= 4 {
+	if !mine && kind == wire.FrameMethod && size >= 4 {
 		mine, err = f.method(channel, size)
 	}
 	switch {
@@ -142,10 +137,14 @@ func (f *frames) method(channel uint16, size int) (mine bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	switch method := binary.BigEndian.Uint32(id[frameHead:]); method {
-	case channelOpenOk:
+	switch method := wire.MethodID(binary.BigEndian.Uint32(id[frameHead:])); method {
+	case wire.ChannelOpenOkID:
 		f.opened.Store(uint32(channel))
-	case basicAck, basicNack:
+	case wire.ConnectionBlockedID, wire.ConnectionUnblockedID:
+		if frame, err := f.in.Peek(frameHead + min(size, 4+1+255)); err == nil {
+			f.blocked.set(frame[frameHead:])
+		}
+	case wire.BasicAckID, wire.BasicNackID:
 		p := f.publisher.Load()
 		if p == nil || p.channel != channel || size != answerSize {
 			return false, nil
@@ -154,7 +153,13 @@ func (f *frames) method(channel uint16, size int) (mine bool, err error) {
 		if err != nil || frame[answerLen-1] != frameEnd {
 			return false, err
 		}
-		p.answer(binary.BigEndian.Uint64(frame[frameHead+4:]), frame[frameHead+12]&1 != 0, method == basicAck)
+		a := Answer{Last: binary.BigEndian.Uint64(frame[frameHead+4:]), Refused: method == wire.BasicNackID}
+		if a.First = a.Last; frame[frameHead+12]&1 != 0 {
+			a.First = 0
+		}
+		if err := p.answer(a); err != nil {
+			return false, err
+		}
 		_, _ = f.in.Discard(len(frame)) // it is there
 		return true, nil
 	}
@@ -169,38 +174,68 @@ func (f *frames) pass(err error) error {
 	return nil
 }
 
-// Write writes what the library has, a whole frame mostly, behind what is held.
+// Write takes what the library has. Its frames are written behind what is held,
+// whole ones only: whatever a Publisher has goes between two of them.
 func (f *frames) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(p) >= frameHead+4 && p[0] == frameMethod {
-		f.noteEndLocked(binary.BigEndian.Uint16(p[1:]), binary.BigEndian.Uint32(p[frameHead:]))
+	f.partial = append(f.partial, p...)
+	rest := f.partial
+	if !f.begun {
+		if len(rest) < len(wire.ProtocolHeader) {
+			return len(p), nil
+		}
+		f.begun = true
+		f.held = append(f.held, rest[:len(wire.ProtocolHeader)]...)
+		rest = rest[len(wire.ProtocolHeader):]
 	}
-	if err := f.flushLocked(); err != nil {
-		return 0, err
+	for len(rest) >= frameHead {
+		size := frameHead + int(binary.BigEndian.Uint32(rest[3:])) + 1
+		if len(rest) < size {
+			break
+		}
+		f.holdLocked(rest[:size])
+		rest = rest[size:]
 	}
-	return f.Conn.Write(p)
+	f.partial = f.partial[:copy(f.partial, rest)]
+	return len(p), f.flushLocked()
 }
 
-// noteEndLocked notes that the library ends the connection, or the Publisher's
-// channel. A message behind that would be an error of its own, and take the
-// place of the one that was the reason.
-func (f *frames) noteEndLocked(channel uint16, method uint32) {
-	switch method {
-	case connectionClose, connectionCloseOk:
-		f.done = true
-	case channelClose, channelCloseOk:
-		if p := f.publisher.Load(); p != nil && p.channel == channel {
+// holdLocked holds a frame of the library's. It notes what ends the connection, or
+// the Publisher's channel: a message behind that would be an error of its own, and
+// take the place of the one that was the reason.
+func (f *frames) holdLocked(frame []byte) {
+	if frame[0] == wire.FrameMethod && len(frame) > frameHead+4 {
+		switch wire.MethodID(binary.BigEndian.Uint32(frame[frameHead:])) {
+		case wire.ConnectionStartOkID:
+			f.held = appendStartOk(f.held, frame[frameHead:len(frame)-1])
+			return
+		case wire.ConnectionCloseID, wire.ConnectionCloseOkID:
 			f.done = true
+		case wire.ChannelCloseID, wire.ChannelCloseOkID:
+			if p := f.publisher.Load(); p != nil && p.channel == binary.BigEndian.Uint16(frame[1:]) {
+				p.ended = true
+			}
 		}
 	}
+	f.held = append(f.held, frame...)
 }
 
-// flush writes what is held.
-func (f *frames) flush() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.flushLocked()
+// appendStartOk appends connection.start-ok with the wish to be told in words when
+// the login is refused. RabbitMQ otherwise closes the socket without any, as a
+// network may do (https://www.rabbitmq.com/docs/auth-notification).
+func appendStartOk(dst, payload []byte) []byte {
+	m, err := wire.ParseMethod(payload)
+	ok, is := m.(*wire.ConnectionStartOk)
+	if err != nil || !is {
+		return wire.AppendFrame(dst, wire.Frame{Type: wire.FrameMethod, Payload: payload})
+	}
+	for i, property := range ok.ClientProperties {
+		if capabilities, is := property.Value.(wire.Table); is && property.Key == "capabilities" {
+			ok.ClientProperties[i].Value = append(capabilities, wire.Field{Key: "authentication_failure_close", Value: true})
+		}
+	}
+	return wire.AppendMethod(dst, 0, ok)
 }
 
 func (f *frames) flushLocked() error {
@@ -208,6 +243,7 @@ func (f *frames) flushLocked() error {
 		return nil
 	}
 	_, err := f.Conn.Write(f.held)
+	f.handed += uint64(len(f.held))
 	f.held = f.held[:0]
 	return err
 }

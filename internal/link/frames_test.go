@@ -5,12 +5,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // scriptConn reads from a reader, and notes each write.
@@ -25,29 +28,28 @@ func (c *scriptConn) Write(p []byte) (int, error) {
 	c.writes = append(c.writes, bytes.Clone(p))
 	return len(p), nil
 }
+func (c *scriptConn) SetWriteDeadline(time.Time) error { return nil }
 
 // method returns a method frame.
-func method(channel uint16, id uint32, arguments string) string {
-	b := binary.BigEndian.AppendUint16([]byte{frameMethod}, channel)
+func method(channel uint16, id wire.MethodID, arguments string) string {
+	b := binary.BigEndian.AppendUint16([]byte{wire.FrameMethod}, channel)
 	b = binary.BigEndian.AppendUint32(b, uint32(4+len(arguments)))
-	b = binary.BigEndian.AppendUint32(b, id)
+	b = binary.BigEndian.AppendUint32(b, uint32(id))
 	return string(append(append(b, arguments...), frameEnd))
 }
 
 // answerFrame returns basic.ack or basic.nack.
-func answerFrame(channel uint16, id uint32, tag uint64, bits byte) string {
+func answerFrame(channel uint16, id wire.MethodID, tag uint64, bits byte) string {
 	return method(channel, id, string(append(binary.BigEndian.AppendUint64(nil, tag), bits)))
 }
 
-// newTestPublisher returns a Publisher on channel 7 of frames that read from r,
-// with so many messages open.
-func newTestPublisher(r io.Reader, window, open int) (*Publisher, *scriptConn) {
+// newTestPublisher returns a Publisher on channel 7 of frames that read from r. Its
+// frames have at most 100 bytes of payload.
+func newTestPublisher(r io.Reader) (*Publisher, *scriptConn) {
 	c := &scriptConn{Reader: r}
 	f := newFrames(c)
-	p := &Publisher{
-		frames: f, channel: 7, most: 100, answers: make([]answer, window),
-		answered: make(chan struct{}, 1), first: 1, next: uint64(open) + 1, answerTo: 1,
-	}
+	f.begun = true
+	p := &Publisher{frames: f, socket: newSocket(c, time.Minute), channel: 7, most: 100, answered: make(chan struct{}, 1)}
 	f.publisher.Store(p)
 	return p, c
 }
@@ -55,29 +57,27 @@ func newTestPublisher(r io.Reader, window, open int) (*Publisher, *scriptConn) {
 func TestAnswersAreTakenOutOfWhatTheLibraryReads(t *testing.T) {
 	heart := string(heartbeat)
 	body := method(7, 60<<16|60, strings.Repeat("x", 300)) // longer than a reader's buffer below
-	other := answerFrame(6, basicAck, 1, 0)
-	short := method(7, basicAck, "short")
-	stream := heart + answerFrame(7, basicAck, 1, 0) + body + answerFrame(7, basicNack, 2, 0) +
-		other + short + answerFrame(7, basicAck, 4, 1) + method(7, channelOpenOk, "\x00\x00\x00\x00")
+	other := answerFrame(6, wire.BasicAckID, 1, 0)
+	short := method(7, wire.BasicAckID, "short")
+	stream := heart + answerFrame(7, wire.BasicAckID, 1, 0) + body + answerFrame(7, wire.BasicNackID, 2, 0) +
+		other + short + answerFrame(7, wire.BasicAckID, 4, 1) + method(7, wire.ChannelOpenOkID, "\x00\x00\x00\x00")
 	for name, r := range map[string]io.Reader{
 		"at once":       strings.NewReader(stream),
 		"byte by byte":  iotest.OneByteReader(strings.NewReader(stream)),
 		"half as asked": iotest.HalfReader(strings.NewReader(stream)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, _ := newTestPublisher(r, 8, 5)
+			p, _ := newTestPublisher(r)
 			got, err := io.ReadAll(iotest.HalfReader(p.frames))
-			want := body + other + short + method(7, channelOpenOk, "\x00\x00\x00\x00")
+			want := body + other + short + method(7, wire.ChannelOpenOkID, "\x00\x00\x00\x00")
 			if err != nil || withoutHearts(got) != want {
 				t.Errorf("the library reads %q, %v, want %q", got, err, want)
 			}
-			for _, want := range []struct {
-				n       int
-				refused bool
-			}{{1, false}, {1, true}, {2, false}, {0, false}} {
-				if n, refused := p.Answers(); n != want.n || refused != want.refused {
-					t.Errorf("got %d, %v, want %+v", n, refused, want)
-				}
+			if got, want := p.Answers(nil), []Answer{{1, 1, false}, {2, 2, true}, {0, 4, false}}; !slices.Equal(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if got := p.Answers(nil); len(got) > 0 {
+				t.Errorf("got %+v again", got)
 			}
 			select {
 			case <-p.Answered():
@@ -96,14 +96,14 @@ func TestWhatIsNoFrameIsPassedOn(t *testing.T) {
 	for _, stream := range []string{
 		"", "\x01", "HTTP/1.1 400 Bad Request", "AMQP\x00\x01\x00\x00", "\x01\x00\x07\x00\x00\x00\x0d",
 		"\x01\x00\x07\xff\xff\xff\xff\x00\x3c\x00\x50", "\x01\x00\x07\x00\x00\x00\x00\xce", "\x01\x00\x07\x00\x00\x00\x04\x00\x3c",
-		strings.TrimSuffix(answerFrame(7, basicAck, 1, 0), "\xce") + "!",
-		strings.TrimSuffix(answerFrame(7, basicAck, 1, 0), "\xce"),
+		strings.TrimSuffix(answerFrame(7, wire.BasicAckID, 1, 0), "\xce") + "!",
+		strings.TrimSuffix(answerFrame(7, wire.BasicAckID, 1, 0), "\xce"),
 	} {
-		p, _ := newTestPublisher(iotest.OneByteReader(strings.NewReader(stream)), 8, 5)
+		p, _ := newTestPublisher(iotest.OneByteReader(strings.NewReader(stream)))
 		if got, err := io.ReadAll(p.frames); err != nil || string(got) != stream {
 			t.Errorf("got %q, %v, want %q", got, err, stream)
 		}
-		if n, _ := p.Answers(); n != 0 {
+		if len(p.Answers(nil)) != 0 {
 			t.Errorf("%q was taken for an answer", stream)
 		}
 	}
@@ -112,14 +112,14 @@ func TestWhatIsNoFrameIsPassedOn(t *testing.T) {
 // The library ends a connection that brings it nothing, while answers come all
 // the time.
 func TestTheLibraryIsToldThatThePeerLives(t *testing.T) {
-	p, _ := newTestPublisher(strings.NewReader(answerFrame(7, basicAck, 1, 0)+answerFrame(7, basicAck, 2, 0)), 8, 2)
+	p, _ := newTestPublisher(strings.NewReader(answerFrame(7, wire.BasicAckID, 1, 0) + answerFrame(7, wire.BasicAckID, 2, 0)))
 	if got, err := io.ReadAll(iotest.OneByteReader(p.frames)); err != nil || !bytes.Equal(got, heartbeat) {
 		t.Errorf("got %q, %v, want one heartbeat in place of two answers", got, err)
 	}
 }
 
 func TestWritesGoTogether(t *testing.T) {
-	p, c := newTestPublisher(nil, 8, 0)
+	p, c := newTestPublisher(nil)
 	want := func(n int) {
 		t.Helper()
 		if len(c.writes) != n {
@@ -127,30 +127,105 @@ func TestWritesGoTogether(t *testing.T) {
 		}
 		c.writes = nil
 	}
+	flush := func() {
+		t.Helper()
+		if done, err := p.Flush(); !done || err != nil {
+			t.Fatalf("got %v, %v", done, err)
+		}
+	}
 	publish := func(size int) {
 		t.Helper()
-		if err := p.Publish("key", []byte{0, 0}, make([]byte, size)); err != nil {
-			t.Fatal(err)
-		}
+		p.Publish("key", []byte{0, 0}, [][]byte{make([]byte, size)})
 	}
 	publish(10)
 	publish(10)
 	want(0)
-	if err := p.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	flush()
 	want(1)
-	_ = p.Flush()
+	flush()
 	want(0)
 	publish(10)
 	if _, err := p.frames.Write(heartbeat); err != nil { // of the library
 		t.Fatal(err)
 	}
-	want(2)
-	publish(2*buffered + 10)
-	want(2)
-	_ = p.Flush()
 	want(1)
+	publish(10 * buffered)
+	want(0)
+	flush()
+	want(11)
+}
+
+// parseFrames returns the frames in b.
+func parseFrames(t *testing.T, b []byte) (frames []string) {
+	t.Helper()
+	for len(b) > 0 {
+		n := frameHead + int(binary.BigEndian.Uint32(b[3:])) + 1
+		if len(b) < n || b[n-1] != frameEnd {
+			t.Fatalf("no frame: %q", b)
+		}
+		frames, b = append(frames, string(b[:n])), b[n:]
+	}
+	return frames
+}
+
+// Whatever pieces the library writes in, messages go between its frames.
+func TestMessagesGoBetweenFramesOfTheLibrary(t *testing.T) {
+	library := "AMQP\x00\x00\x09\x01" + method(1, wire.QueueDeclareID, strings.Repeat("q", 50)) + string(heartbeat) + method(2, wire.BasicQosID, "qos")
+	for size := 1; size <= len(library); size++ {
+		p, c := newTestPublisher(nil)
+		p.frames.begun = false
+		for at := 0; at < len(library); at += size {
+			if _, err := p.frames.Write([]byte(library[at:min(at+size, len(library))])); err != nil {
+				t.Fatal(err)
+			}
+			if at >= 8 {
+				p.Publish("", []byte{0, 0}, [][]byte{[]byte("message")})
+				if done, err := p.Flush(); !done || err != nil {
+					t.Fatalf("got %v, %v", done, err)
+				}
+			}
+		}
+		all := bytes.Join(c.writes, nil)
+		var got string
+		for _, frame := range parseFrames(t, all[8:]) {
+			if binary.BigEndian.Uint16([]byte(frame)[1:]) != 7 {
+				got += frame
+			}
+		}
+		if want := library[8:]; got != want {
+			t.Fatalf("in pieces of %d: got %q, want %q", size, got, want)
+		}
+	}
+}
+
+// The parts of a body come joined by newlines, whatever their sizes and those of
+// the frames.
+func TestPartsAreJoined(t *testing.T) {
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		p, c := newTestPublisher(nil)
+		p.most = 1 + rnd.IntN(50)
+		var parts [][]byte
+		for range rnd.IntN(20) {
+			parts = append(parts, bytes.Repeat([]byte{byte('a' + rnd.IntN(26))}, rnd.IntN(60)*rnd.IntN(2)))
+		}
+		if seed%10 == 0 {
+			parts = append(parts, make([]byte, 3*buffered))
+		}
+		want := bytes.Join(parts, []byte{'\n'})
+		end, _ := p.Publish("key", []byte{0, 0}, slices.Clone(parts))
+		if done, err := p.Flush(); !done || err != nil {
+			t.Fatalf("got %v, %v", done, err)
+		}
+		all := bytes.Join(c.writes, nil)
+		var got []byte
+		for _, frame := range parseFrames(t, all)[2:] {
+			got = append(got, frame[frameHead:len(frame)-1]...)
+		}
+		if !bytes.Equal(got, want) || end != uint64(len(all)) {
+			t.Fatalf("seed %d: got %q, want %q; end %d of %d", seed, got, want, end, len(all))
+		}
+	}
 }
 
 func TestNothingIsPublishedBehindTheEnd(t *testing.T) {
@@ -158,19 +233,20 @@ func TestNothingIsPublishedBehindTheEnd(t *testing.T) {
 		frame string
 		want  error
 	}{
-		"channel.close":              {method(7, channelClose, "..."), amqp.ErrClosed},
-		"channel.close-ok":           {method(7, channelCloseOk, ""), amqp.ErrClosed},
-		"connection.close":           {method(0, connectionClose, "..."), amqp.ErrClosed},
-		"connection.close-ok":        {method(0, connectionCloseOk, ""), amqp.ErrClosed},
-		"another channel's close":    {method(8, channelClose, "..."), nil},
-		"another channel's close-ok": {method(8, channelCloseOk, ""), nil},
+		"channel.close":              {method(7, wire.ChannelCloseID, "..."), ErrEnded},
+		"channel.close-ok":           {method(7, wire.ChannelCloseOkID, ""), ErrEnded},
+		"connection.close":           {method(0, wire.ConnectionCloseID, "..."), ErrEnded},
+		"connection.close-ok":        {method(0, wire.ConnectionCloseOkID, ""), ErrEnded},
+		"another channel's close":    {method(8, wire.ChannelCloseID, "..."), nil},
+		"another channel's close-ok": {method(8, wire.ChannelCloseOkID, ""), nil},
 		"heartbeat":                  {string(heartbeat), nil},
 	} {
-		p, _ := newTestPublisher(nil, 8, 0)
+		p, _ := newTestPublisher(nil)
 		if _, err := p.frames.Write([]byte(tt.frame)); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Publish("", []byte{0, 0}, nil); !errors.Is(err, tt.want) {
+		p.Publish("", []byte{0, 0}, nil)
+		if _, err := p.Flush(); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.want)
 		}
 	}

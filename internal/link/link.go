@@ -2,27 +2,32 @@
 //
 // It parses the URLs, dials them in turn, says in plain words what went wrong
 // and what to do about it, and dials again for as long as it is wanted. It owns
-// the socket below amqp091-go: every write has a deadline, and the socket can
-// be closed from outside whatever the library is waiting for. The library sets
-// no write deadline of its own, and would wait for ever on a peer that has
-// stopped reading. The messages of a Publisher and a Consumer go past the library,
-// which still opens the connection and its channels, keeps it alive, and hears
-// why it ends:
+// the socket below amqp091-go, whose writes would wait for ever on a peer that has
+// stopped reading: here nothing waits for the network, the connection is given up
+// when nothing moves on it, and can be closed from outside at any time. The
+// messages of a Publisher and a Consumer go past the library, which still opens
+// the connection and its channels, keeps it alive, and hears why it ends:
 //
 //	amqp091-go, Publisher, Consumer
 //	frames     where messages and confirms join and leave the stream
 //	crypto/tls with amqps
-//	socket     deadlines
+//	socket     what the network does not take at once; whether anything moves
+//
+// Goroutines: the library has a reader, which runs frames.Read and with it what is
+// said of confirms and deliveries, and a sender of heartbeats; socket has one while
+// the network is slow. All end with the connection. Supervise calls back from the
+// goroutine of its caller.
 //
 // It does not use the library's Config.Recovery, which gives up after a few
-// attempts, knows one URL, and does not send again what was not confirmed.
+// attempts, knows one URL, and does not send again what was not confirmed. Nobody
+// outside can reach the library's Connection or publish beside a Publisher.
 package link
 
 import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"fmt"
+	"errors"
 	"math"
 	"net"
 	"time"
@@ -33,27 +38,25 @@ import (
 // Config says where and how to connect. Its zero value is not usable: it needs
 // an Endpoint.
 type Config struct {
-	// Endpoints are tried in turn.
+	// Endpoints are tried in turn, beginning with one at random.
 	Endpoints []Endpoint
 
 	// Name is the connection's name in RabbitMQ's management and its log.
 	Name string
 
-	// Heartbeat is asked for; the broker may ask for less. Default 10 s.
-	// A peer that is silent for one and a half of it is given up.
+	// Heartbeat is asked for, if the URL does not; the broker may ask for less.
+	// Default 10 s. A peer that is silent for one and a half of it is given up.
 	Heartbeat time.Duration
 
-	// DialTimeout bounds TCP, TLS and the AMQP handshake together. Default 10 s.
+	// DialTimeout bounds TCP, TLS and the AMQP handshake together, if the URL's
+	// connection_timeout does not. Default 10 s.
 	DialTimeout time.Duration
-
-	// WriteTimeout bounds each write to the socket. Default 5 s.
-	WriteTimeout time.Duration
 
 	// TLS is used with amqps:// in place of what the URL says. May be nil.
 	TLS *tls.Config
 
 	// Credentials is asked at every dial, for secrets that change. If nil, user
-	// and password are those in the URL.
+	// and password are those in the URL. It may panic, and not return.
 	Credentials func(context.Context) (user, password string, err error)
 
 	// Notify is told of every change, from the goroutine of Supervise. May be nil.
@@ -63,38 +66,41 @@ type Config struct {
 	// (a refused login, a missing vhost, an exchange of another type) as long
 	// as no connection has been of use yet.
 	FailFast bool
+
+	logins *logins // shared by all dials of one Supervise
 }
 
 func (c Config) withDefaults() Config {
 	c.Heartbeat = cmp.Or(c.Heartbeat, 10*time.Second)
 	c.DialTimeout = cmp.Or(c.DialTimeout, 10*time.Second)
-	c.WriteTimeout = cmp.Or(c.WriteTimeout, 5*time.Second)
 	if c.Notify == nil {
 		c.Notify = func(State) {}
+	}
+	if c.logins == nil {
+		c.logins = newLogins(c.Credentials)
 	}
 	return c
 }
 
-// Conn is an open connection. Its channels come from the library; its end is
-// ours.
+// Conn is an open connection.
 type Conn struct {
-	*amqp.Connection
 	Endpoint Endpoint
 
-	raw    *socket          // at the bottom
-	frames *frames          // at the top
-	done   chan *amqp.Error // closed when the library has let go of the connection
-	useful bool             // see Useful
+	conn   *amqp.Connection
+	raw    *socket      // at the bottom
+	frames *frames      // at the top
+	lost   <-chan error // see Lost
+	useful bool         // see Useful
 }
 
 // Dial connects to one endpoint. It blocks until the handshake is done, fails,
 // or ctx ends.
 func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 	cfg = cfg.withDefaults()
-	ctx, cancel := context.WithTimeout(ctx, cfg.DialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(to.timeout, cfg.DialTimeout))
 	defer cancel()
 	c := &Conn{Endpoint: to}
-	sasl, err := cfg.login(ctx, &to)
+	sasl, err := cfg.logins.get(ctx, &to)
 	if err != nil {
 		return nil, err
 	}
@@ -106,18 +112,45 @@ func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 		Properties: properties,
 		Dial:       func(network, _ string) (net.Conn, error) { return c.open(ctx, cfg, network) },
 	})
-	if c.raw != nil && !c.raw.handshake() && err == nil {
+	if c.raw != nil && !c.raw.stopDial() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
+		failure := c.failed()
 		if c.raw != nil {
 			c.raw.Close()
 		}
-		return nil, describe(to, cmp.Or(context.Cause(ctx), err), err)
+		return nil, describe(to, context.Cause(ctx), cmp.Or(failure, err), err)
 	}
-	c.Connection = conn
-	c.done = conn.NotifyClose(make(chan *amqp.Error, 1))
+	c.conn = conn
+	c.raw.silence.Store(int64(silence(conn.Config.Heartbeat)))
+	c.lost = errorsOf(conn.NotifyClose(make(chan *amqp.Error, 1)))
 	return c, nil
+}
+
+// silence is how long nothing may move on a connection with such a heartbeat while
+// something should. Without heartbeats nothing says that a slow peer lives.
+func silence(heartbeat time.Duration) time.Duration {
+	if heartbeat == 0 {
+		return time.Minute
+	}
+	return heartbeat + heartbeat/2
+}
+
+// errorsOf returns a channel that passes on what the library's does. It hides the
+// library's type, whose nil pointer would be an error.
+func errorsOf(closes <-chan *amqp.Error) <-chan error {
+	out := make(chan error, 1)
+	go func() {
+		defer close(out)
+		for reason := range closes {
+			if reason != nil {
+				out <- reason
+				return
+			}
+		}
+	}()
+	return out
 }
 
 // open connects the layers below the library: socket, TLS, frames.
@@ -126,9 +159,9 @@ func (c *Conn) open(ctx context.Context, cfg Config, network string) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
+	c.raw = newSocket(raw, cfg.DialTimeout)
 	// The handshake knows no context; closing the socket ends it.
-	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	c.raw = &socket{Conn: raw, timeout: cfg.WriteTimeout, handshake: stop}
+	c.raw.stopDial = context.AfterFunc(ctx, func() { raw.Close() })
 	conn := net.Conn(c.raw)
 	if c.Endpoint.TLS() {
 		// By the library it would be above frames, and those hold ciphertext.
@@ -146,25 +179,28 @@ func (c *Conn) open(ctx context.Context, cfg Config, network string) (net.Conn, 
 	return c.frames, nil
 }
 
-// login returns how to log in: nil for the way the URL says.
-func (c *Config) login(ctx context.Context, to *Endpoint) ([]amqp.Authentication, error) {
-	if c.Credentials == nil {
-		return nil, nil
+// failed returns why reading or writing has failed first, nil if it has not. What
+// the library says of that is not always the reason.
+func (c *Conn) failed() error {
+	if c.frames != nil {
+		if err := c.frames.failure.Load(); err != nil && !errors.Is(*err, net.ErrClosed) {
+			return *err
+		}
 	}
-	user, password, err := c.Credentials(ctx)
-	if err != nil {
-		return nil, &Error{Problem: fmt.Sprintf("connect to %s: get credentials: %v", to, err), err: err}
+	if c.raw != nil {
+		if err := c.raw.failed(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
 	}
-	to.user, to.external = user, false
-	return []amqp.Authentication{&amqp.PlainAuth{Username: user, Password: password}}, nil
+	return nil
 }
 
 // Useful says that the connection has done its work for a while: when it is
 // lost, the next one is tried at once. It is for the goroutine of Supervise.
 func (c *Conn) Useful() { c.useful = true }
 
-// Abort closes the socket at once. Whatever waits for the connection returns
-// with an error.
+// Abort closes the socket at once. Whatever waits for the connection returns with
+// an error, and nothing more is written.
 func (c *Conn) Abort() { c.raw.Close() }
 
 // Close says goodbye to the broker, until ctx ends, and closes the socket.
@@ -172,7 +208,7 @@ func (c *Conn) Close(ctx context.Context) {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		c.Connection.Close()
+		c.conn.Close()
 	}()
 	select {
 	case <-closed:
@@ -182,14 +218,17 @@ func (c *Conn) Close(ctx context.Context) {
 	<-closed
 }
 
+// Silence is how long nothing may move on the connection while something should.
+func (c *Conn) Silence() time.Duration { return time.Duration(c.raw.silence.Load()) }
+
 // maxFrame returns how many bytes a frame may have.
 func (c *Conn) maxFrame() int {
-	if c.Config.FrameSize == 0 { // no limit
+	if c.conn.Config.FrameSize == 0 { // no limit
 		return math.MaxInt32
 	}
-	return c.Config.FrameSize
+	return c.conn.Config.FrameSize
 }
 
 // Lost is closed, after the reason where there is one, when the connection has
 // ended.
-func (c *Conn) Lost() <-chan *amqp.Error { return c.done }
+func (c *Conn) Lost() <-chan error { return c.lost }

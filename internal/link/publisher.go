@@ -2,63 +2,81 @@ package link
 
 import (
 	"encoding/binary"
+	"errors"
+	"math"
 	"sync"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // Publisher publishes messages over a channel of its own. The library opens the
 // channel and notices its end; the messages, and the broker's confirms, go past
 // it: it would take a lock, a map entry, a channel and some thirty allocations
-// for each message. But for Answered and Closed, one goroutine uses a Publisher.
+// for each message. But for the channels that it returns, one goroutine uses a
+// Publisher.
 type Publisher struct {
-	frames   *frames
-	channel  uint16
-	most     int    // bytes of a message's body in one frame
-	start    []byte // of the payload of basic.publish, up to the routing key
-	closed   <-chan *amqp.Error
-	answered chan struct{} // has a value when Answers may have one
+	frames  *frames
+	socket  *socket
+	library *amqp.Channel
+	channel uint16
+	most    int          // bytes of a message's body in one frame
+	plain   bool         // there is no TLS
+	start   []byte       // of the payload of basic.publish, up to the routing key
+	closed  <-chan error // see Closed
 
-	mu       sync.Mutex // guards what follows
-	answers  []answer   // a ring of the messages that may be open, by delivery tag
-	first    uint64     // delivery tag of the oldest open message
-	next     uint64     // delivery tag of the message to come
-	answerTo uint64     // all below it have their answer
-	news     bool       // an answer came since tell
+	// The message that has not been handed over whole; no parts when there is none.
+	parts [][]byte
+	joint bool // a newline comes before the first of them
+	size  int  // bytes to come, newlines included
+
+	ended bool // the channel's end has been written; guarded by frames.mu
+
+	answered chan struct{} // has a value when Answers may have one
+	mu       sync.Mutex    // guards what follows
+	answers  []Answer
+	news     bool // an answer came since tell
 }
 
-// answer is what the broker has said of a message.
-type answer byte
+// Answer is what the broker has said of the messages with the delivery tags from
+// First to Last, of all up to Last where First is 0, and of all there are where
+// both are (AMQP 0-9-1 section 1.8.3.13, basic.ack).
+type Answer struct {
+	First, Last uint64
+	Refused     bool // basic.nack
+}
 
-const (
-	none answer = iota
-	ack
-	nack
-)
+// mostAnswers bounds what a broker may say that nobody has looked at. One that
+// says more answers what nobody asked.
+const mostAnswers = 4096
 
-// Publisher opens a channel to publish to the exchange. The broker is asked to
-// confirm each message (https://www.rabbitmq.com/docs/confirms), and at most
-// window may be without an answer; with a window of 0 it is not asked. A
-// connection has one Publisher.
-func (c *Conn) Publisher(exchange string, window int) (*Publisher, error) {
-	ch, err := c.Channel()
+// Publisher opens a channel to publish to the exchange, in place of an earlier
+// one, which it closes. With confirms the broker is asked to answer for each
+// message (https://www.rabbitmq.com/docs/confirms).
+func (c *Conn) Publisher(exchange string, confirms bool) (*Publisher, error) {
+	if old := c.frames.publisher.Swap(nil); old != nil {
+		_ = old.library.Close() // it may be closed
+	}
+	ch, err := c.conn.Channel()
 	if err != nil {
 		return nil, err
 	}
 	p := &Publisher{
 		frames:   c.frames,
+		socket:   c.raw,
+		library:  ch,
 		channel:  uint16(c.frames.opened.Load()),
-		most:     min(c.maxFrame(), 2*buffered) - frameHead - 1,
-		closed:   ch.NotifyClose(make(chan *amqp.Error, 1)),
+		most:     min(c.maxFrame(), 2*buffered) - wire.FrameOverhead,
+		plain:    !c.Endpoint.TLS(),
+		closed:   errorsOf(ch.NotifyClose(make(chan *amqp.Error, 1))),
 		answered: make(chan struct{}, 1),
-		answers:  make([]answer, window),
-		first:    1, next: 1, answerTo: 1,
 	}
-	p.start = binary.BigEndian.AppendUint32(nil, basicPublish)
+	p.start = binary.BigEndian.AppendUint32(nil, uint32(wire.BasicPublishID))
 	p.start = append(p.start, 0, 0) // reserved
 	p.start = appendShortString(p.start, exchange)
 	c.frames.publisher.Store(p)
-	if window > 0 {
+	if confirms {
 		err = ch.Confirm(false)
 	}
 	return p, err
@@ -66,50 +84,128 @@ func (c *Conn) Publisher(exchange string, window int) (*Publisher, error) {
 
 // Closed is closed, after the reason where there is one, when the channel has
 // ended.
-func (p *Publisher) Closed() <-chan *amqp.Error { return p.closed }
+func (p *Publisher) Closed() <-chan error { return p.closed }
 
-// Publish sends a message, properties being the flags and the list of them as in
-// a content header (AMQP 0-9-1 section 4.2.6.1). It goes to the network with
-// the next Flush, or before. Publish keeps neither properties nor body.
-// amqp.ErrClosed says that the channel has been closed; another error has ended
-// the connection. The caller counts the open messages.
-func (p *Publisher) Publish(key string, properties, body []byte) error {
-	p.mu.Lock()
-	if len(p.answers) > 0 {
-		p.answers[p.next%uint64(len(p.answers))] = none
+// Publish begins a message whose body is parts, joined by newlines. properties
+// are flags and list, as in a content header (AMQP 0-9-1 section 4.2.6.1). It goes
+// to the network with the next Flush. Before a message that is not held whole that
+// must be called until it is done; until then the Publisher has parts, and changes
+// them. Publish returns where the message ends, see Written.
+func (p *Publisher) Publish(key string, properties []byte, parts [][]byte) (end uint64, whole bool) {
+	size := max(0, len(parts)-1)
+	for _, part := range parts {
+		size += len(part)
 	}
-	p.next++
-	p.mu.Unlock()
-
 	f := p.frames
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.done {
-		return amqp.ErrClosed
+	if f.done || p.ended {
+		return math.MaxUint64, true // Flush tells
 	}
-	buf := p.appendHead(f.held, frameMethod, len(p.start)+1+len(key)+1)
+	buf := p.appendHead(f.held, wire.FrameMethod, len(p.start)+1+len(key)+1)
 	buf = append(buf, p.start...)
 	buf = appendShortString(buf, key)
 	buf = append(buf, 0, frameEnd) // neither mandatory nor immediate
 
-	buf = p.appendHead(buf, frameHeader, 2+2+8+len(properties))
-	buf = append(buf, basicPublish>>16>>8, basicPublish>>16&0xFF, 0, 0) // class and weight
-	buf = binary.BigEndian.AppendUint64(buf, uint64(len(body)))
-	buf = append(append(buf, properties...), frameEnd)
+	buf = p.appendHead(buf, wire.FrameHeader, 2+2+8+len(properties))
+	buf = append(buf, 0, byte(wire.BasicPublishID.Class()), 0, 0) // class and weight
+	buf = binary.BigEndian.AppendUint64(buf, uint64(size))
+	f.held = append(append(buf, properties...), frameEnd)
+	p.parts, p.joint, p.size = parts, false, size
+	bodies := (size + p.most - 1) / p.most
+	end = f.handed + uint64(len(f.held)+size+bodies*wire.FrameOverhead)
+	if whole = len(f.held)+size <= 2*buffered; whole {
+		p.fillLocked(math.MaxInt)
+	}
+	return end, whole
+}
 
-	for len(body) > 0 {
-		part := body[:min(len(body), p.most)]
-		body = body[len(part):]
-		buf = append(append(p.appendHead(buf, frameBody, len(part)), part...), frameEnd)
-		if f.held = buf; len(f.held) >= buffered {
-			if err := f.flushLocked(); err != nil {
-				return err
-			}
-			buf = f.held
+// fillLocked holds more of the message's body, until about most bytes are held.
+func (p *Publisher) fillLocked(most int) {
+	f := p.frames
+	for p.size > 0 && len(f.held) < most {
+		n := min(p.size, p.most)
+		p.size -= n
+		f.held = append(p.appendBody(p.appendHead(f.held, wire.FrameBody, n), n), frameEnd)
+	}
+	if p.size == 0 {
+		p.parts = nil
+	}
+}
+
+// appendBody appends the next n bytes of the body.
+func (p *Publisher) appendBody(dst []byte, n int) []byte {
+	for n > 0 {
+		if p.joint {
+			p.joint = false
+			dst = append(dst, '\n')
+			n--
+			continue
+		}
+		part := p.parts[0]
+		some := min(n, len(part))
+		dst = append(dst, part[:some]...)
+		n -= some
+		if some < len(part) {
+			p.parts[0] = part[some:]
+			break
+		}
+		p.parts = p.parts[1:]
+		p.joint = len(p.parts) > 0
+	}
+	return dst
+}
+
+// ErrEnded is returned once the channel or the connection has been closed.
+var ErrEnded = errors.New("the channel is closed")
+
+// Flush hands what is held to the network, as much as that takes, and does not
+// wait for more than 10 ms. When it is not done, Room has a value once it may go on.
+// An error has ended the channel.
+func (p *Publisher) Flush() (done bool, err error) {
+	f := p.frames
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for {
+		switch {
+		case f.done || p.ended:
+			return false, ErrEnded
+		case !p.socket.clear():
+			return false, nil
+		}
+		p.fillLocked(buffered)
+		if len(f.held) == 0 {
+			return true, nil
+		}
+		if err := f.flushLocked(); err != nil {
+			return false, err
 		}
 	}
-	f.held = buf
-	return nil
+}
+
+// Room has a value when Flush may go on.
+func (p *Publisher) Room() <-chan struct{} { return p.socket.room }
+
+// Written returns how many bytes the network has taken: of a message whose end is
+// beyond that the broker can't have got the whole. With TLS it returns what has
+// been handed over, as what became of that can't be told.
+func (p *Publisher) Written() uint64 {
+	if p.plain {
+		written, _ := p.socket.taken()
+		return written
+	}
+	p.frames.mu.Lock()
+	defer p.frames.mu.Unlock()
+	return p.frames.handed
+}
+
+// Barrier asks the broker for an answer behind the messages published so far, which
+// must have been handed over whole: it has routed them before it answers
+// (AMQP 0-9-1 section 4.7). The channel gets nil then, or why there is no answer.
+func (p *Publisher) Barrier() <-chan error {
+	passed := make(chan error, 1)
+	go func() { passed <- p.library.Qos(0, 0, false) }() // ends with the connection
+	return passed
 }
 
 // appendHead begins a frame with a payload of size bytes.
@@ -123,61 +219,37 @@ func appendShortString(dst []byte, s string) []byte {
 	return append(append(dst, byte(len(s))), s...)
 }
 
-// Flush writes the messages to the network. It blocks until that is done, at
-// most for WriteTimeout.
-func (p *Publisher) Flush() error { return p.frames.flush() }
-
 // Answered has a value when there may be something new in Answers.
 func (p *Publisher) Answered() <-chan struct{} { return p.answered }
 
-// Answers returns how many of the oldest messages the broker has confirmed, and
-// lets go of them. When it has refused the oldest (basic.nack), that is let go
-// of alone.
-func (p *Publisher) Answers() (n int, refused bool) {
+// Answers appends what the broker has said since the last call.
+func (p *Publisher) Answers(dst []Answer) []Answer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for ; p.first < p.next && len(p.answers) > 0; p.first++ {
-		switch p.answers[p.first%uint64(len(p.answers))] {
-		case none:
-			return n, false
-		case nack:
-			if n > 0 {
-				return n, false
-			}
-			p.first++
-			return 1, true
-		}
-		n++
-	}
-	return n, false
+	dst = append(dst, p.answers...)
+	p.answers = p.answers[:0]
+	return dst
 }
 
-// answer notes what the broker has said of the message with the tag, or of all
-// up to it. Messages that are not open, or have their answer, are left alone.
-func (p *Publisher) answer(tag uint64, multiple, positive bool) {
+// answer notes what the broker has said.
+func (p *Publisher) answer(a Answer) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case multiple && (tag == 0 || tag >= p.next): // 0 means all
-		tag = p.next - 1
-	case tag >= p.next:
-		return
-	}
-	what := nack
-	if positive {
-		what = ack
-	}
-	from := tag
-	if multiple {
-		from = max(p.first, p.answerTo)
-		p.answerTo = max(p.answerTo, tag+1)
-	}
-	for ; from <= tag && from >= p.first && len(p.answers) > 0; from++ {
-		if at := &p.answers[from%uint64(len(p.answers))]; *at == none {
-			*at = what
+	p.news = true
+	if n := len(p.answers); n > 0 {
+		last := &p.answers[n-1]
+		switch {
+		case last.Refused != a.Refused || last.Last == 0 || a.Last == 0:
+		case a.First == 0 && last.First == 0, a.First > 0 && a.First == last.Last+1:
+			last.Last = max(last.Last, a.Last)
+			return nil
+		}
+		if n == mostAnswers {
+			return errors.New("the broker answers for what was not published")
 		}
 	}
-	p.news = true
+	p.answers = append(p.answers, a)
+	return nil
 }
 
 // tell makes Answered ready when answers have come since it last did.

@@ -1,82 +1,63 @@
 package link
 
 import (
-	"math/rand/v2"
 	"net"
+	"slices"
 	"testing"
 )
 
-// TestAnswersInAnyOrder compares with a model what comes of random answers, to
-// messages that are open or not.
-func TestAnswersInAnyOrder(t *testing.T) {
-	const window = 16
-	for seed := range uint64(200) {
-		random := rand.New(rand.NewPCG(seed, 0))
-		p, _ := newTestPublisher(nil, window, 0)
-		said := map[uint64]answer{} // the first answer counts
-		next, oldest := uint64(1), uint64(1)
-		for range 500 {
-			switch random.IntN(3) {
-			case 0:
-				if next-oldest == window {
-					break
-				}
-				next++
-				if err := p.Publish("", []byte{0, 0}, nil); err != nil {
-					t.Fatal(err)
-				}
-			case 1:
-				tag, multiple, positive := oldest-min(oldest, 2)+random.Uint64N(window), random.IntN(3) == 0, random.IntN(4) > 0
-				p.answer(tag, multiple, positive)
-				from := tag
-				if multiple {
-					from = 1
-					if tag == 0 {
-						tag = next - 1
-					}
-				}
-				for ; from <= tag && from < next; from++ {
-					if said[from] == none {
-						said[from] = nack
-						if positive {
-							said[from] = ack
-						}
-					}
-				}
-			case 2:
-				want := 0
-				for said[oldest] == ack {
-					oldest++
-					want++
-				}
-				refused := want == 0 && said[oldest] == nack
-				if refused {
-					oldest++
-					want = 1
-				}
-				if n, no := p.Answers(); n != want || no != refused {
-					t.Fatalf("seed %d: got %d, %v, want %d, %v", seed, n, no, want, refused)
-				}
-			}
+func TestAnswersAreJoined(t *testing.T) {
+	p, _ := newTestPublisher(nil)
+	for _, a := range []Answer{
+		{1, 1, false}, {2, 2, false}, {3, 3, false}, // one behind the other
+		{5, 5, false}, // 4 is left out
+		{6, 6, true}, {7, 7, true},
+		{0, 9, true}, {0, 8, true}, // all up to 9
+		{0, 12, false}, {13, 13, false}, {0, 0, false}, {14, 14, false},
+	} {
+		if err := p.answer(a); err != nil {
+			t.Fatal(err)
 		}
+	}
+	want := []Answer{{1, 3, false}, {5, 5, false}, {6, 7, true}, {0, 9, true}, {0, 13, false}, {0, 0, false}, {14, 14, false}}
+	if got := p.Answers(nil); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// A broker that answers for ever what nobody asked must not fill the memory.
+func TestAnswersAreBounded(t *testing.T) {
+	p, _ := newTestPublisher(nil)
+	for i := range mostAnswers {
+		if err := p.answer(Answer{uint64(2*i + 1), uint64(2*i + 1), false}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.answer(Answer{1, 1, false}); err == nil {
+		t.Error("no error")
 	}
 }
 
 // TestPublishingAllocatesNothing holds what a message costs in memory, once the
 // buffers are there.
 func TestPublishingAllocatesNothing(t *testing.T) {
-	p, _ := newTestPublisher(nil, 8, 0)
+	p, _ := newTestPublisher(nil)
 	p.frames.Conn = nowhere{}
 	properties, body := make([]byte, 100), make([]byte, 250)
+	parts := make([][]byte, 1)
+	var answers []Answer
 	tag := uint64(0)
 	do := func() {
 		tag++
-		_ = p.Publish("shop.info", properties, body)
-		_ = p.Flush()
-		p.answer(tag, false, true)
+		parts[0] = body
+		p.Publish("shop.info", properties, parts)
+		if done, err := p.Flush(); !done || err != nil {
+			t.Fatal(done, err)
+		}
+		_ = p.answer(Answer{tag, tag, false})
 		p.tell()
 		<-p.Answered()
-		if n, _ := p.Answers(); n != 1 {
+		if answers = p.Answers(answers[:0]); len(answers) != 1 {
 			t.Fatal("no answer")
 		}
 	}

@@ -3,11 +3,9 @@ package link
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
+	"math/rand/v2"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -18,52 +16,82 @@ type State struct {
 	Wait time.Duration // until the next attempt
 }
 
-// Attempts are spaced by an exponential back-off with jitter, so that many
-// programs do not return to a broker all at once: quickly at first, then at
-// most about every 2 s. What no retry can mend is retried rarely.
+// Attempts at an endpoint are spaced by an exponential back-off with jitter, so
+// that many programs do not return to a broker all at once: quickly at first, then
+// at most about every 2 s. What no retry can mend is retried rarely.
 const (
 	firstWait   = 100 * time.Millisecond
 	longestWait = 1500 * time.Millisecond
-	fatalWait   = 30 * time.Second
+	growth      = 1.6
 	jitter      = 0.3
+	fatalWait   = 30 * time.Second
 
 	// closeTimeout bounds the goodbye to a broker.
 	closeTimeout = 500 * time.Millisecond
 )
+
+// target is an endpoint and when it may be tried again. One that refuses what no
+// retry mends, or is away, delays no other.
+type target struct {
+	Endpoint
+	due     time.Time
+	wait    time.Duration // the last one
+	refused int           // times in a row that the broker refused the same on an open connection
+	fatal   *Error        // the last error, if no retry can mend it
+}
+
+// failed notes an error, and returns how long to leave the endpoint alone.
+func (t *target) failed(useful bool, err error) *Error {
+	problem := *Explain(err)
+	if useful {
+		t.wait, t.refused = 0, 0
+	}
+	// An exchange that was deleted is declared again; what is refused even then
+	// will be refused again.
+	if unmendable(err) {
+		t.refused++
+		problem.Fatal = problem.Fatal || t.refused > 2
+	} else {
+		t.refused = 0
+	}
+	t.wait = min(max(firstWait, time.Duration(float64(t.wait)*growth)), longestWait)
+	wait := time.Duration(float64(t.wait) * (1 + jitter*(2*rand.Float64()-1)))
+	t.fatal = nil
+	if problem.Fatal {
+		t.fatal, wait = &problem, fatalWait
+	}
+	t.due = time.Now().Add(wait)
+	return &problem
+}
 
 // Supervise dials, calls use with the connection, and when use returns an
 // error dials again, for ever. It returns nil once use returns nil or ctx has
 // ended, and an error only by Config.FailFast. The connection is closed when
 // use has returned. ctx is the one given to use, too: its end stops dialing,
 // while a connection in use is left to use.
+//
+// It begins with one of the endpoints at random, so that many programs spread over
+// them, and then goes round.
 func Supervise(ctx context.Context, cfg Config, use func(ctx context.Context, c *Conn) error) error {
 	cfg = cfg.withDefaults()
-	waits := backoff.ExponentialBackOff{
-		InitialInterval:     firstWait,
-		MaxInterval:         longestWait,
-		Multiplier:          1.6,
-		RandomizationFactor: jitter,
+	var targets []*target
+	for _, to := range cfg.Endpoints {
+		targets = append(targets, &target{Endpoint: to})
 	}
 	lasted := false // a connection was of use
-	for try := 0; ctx.Err() == nil; try++ {
-		useful, err := attempt(ctx, cfg, cfg.Endpoints[try%len(cfg.Endpoints)], use)
+	for at := rand.IntN(len(targets)); ctx.Err() == nil; {
+		to := targets[at]
+		useful, err := attempt(ctx, cfg, to.Endpoint, use)
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		// A broker that accepts and then refuses must not be hammered: only a
-		// connection that was of use starts the back-off afresh.
-		if useful {
-			lasted = true
-			waits.Reset()
+		lasted = lasted || useful
+		problem := to.failed(useful, err)
+		if cfg.FailFast && !lasted && allFatal(targets) {
+			return problem
 		}
-		problem := Explain(err)
-		wait := waits.NextBackOff()
-		if last := try%len(cfg.Endpoints) == len(cfg.Endpoints)-1; problem.Fatal && last {
-			if cfg.FailFast && !lasted {
-				return problem
-			}
-			wait = fatalWait
-		}
+		at = nextTarget(targets, at)
+		wait := max(0, time.Until(targets[at].due))
 		cfg.Notify(State{Err: problem, Wait: wait})
 		select {
 		case <-time.After(wait):
@@ -71,6 +99,31 @@ func Supervise(ctx context.Context, cfg Config, use func(ctx context.Context, c 
 		}
 	}
 	return nil
+}
+
+func allFatal(targets []*target) bool {
+	for _, t := range targets {
+		if t.fatal == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// nextTarget returns the target that may be tried first, going round from at.
+func nextTarget(targets []*target, at int) (next int) {
+	now := time.Now()
+	next = (at + 1) % len(targets)
+	for i := range targets {
+		t := (at + 1 + i) % len(targets)
+		if !targets[t].due.After(now) {
+			return t
+		}
+		if targets[t].due.Before(targets[next].due) {
+			next = t
+		}
+	}
+	return next
 }
 
 // attempt dials and uses one connection. It reports whether that was of use:
@@ -83,9 +136,9 @@ func attempt(ctx context.Context, cfg Config, to Endpoint, use func(context.Cont
 	start := time.Now()
 	cfg.Notify(State{Conn: c})
 	err = use(ctx, c)
-	useful = c.useful || time.Since(start) > longestWait
+	useful = c.useful || time.Since(start) > longestWait && !unmendable(err)
 	if err != nil {
-		err = explainUse(to, cmp.Or(c.raw.failed(), err))
+		err = explainUse(to, c.reason(err))
 		// Whatever was being written may be cut within a frame.
 		c.Abort()
 	}
@@ -95,16 +148,14 @@ func attempt(ctx context.Context, cfg Config, to Endpoint, use func(context.Cont
 	return useful, err
 }
 
-// explainUse puts an error from an open connection into words.
-func explainUse(to Endpoint, err error) *Error {
-	if known, ok := errors.AsType[*Error](err); ok {
-		return known
+// reason returns why the connection was lost, where that is known, rather than
+// err, which may only say that something is closed.
+func (c *Conn) reason(err error) error {
+	if refusal, ok := err.(*amqp.Error); ok && refusal.Server {
+		return err
 	}
-	e := &Error{err: err}
-	if refusal, ok := errors.AsType[*amqp.Error](err); ok && refusal.Server {
-		e.Problem = fmt.Sprintf("lost %s: the broker answered %d %s", to, refusal.Code, refusal.Reason)
-		return e
+	if _, ok := err.(*Error); ok {
+		return err
 	}
-	e.Problem = fmt.Sprintf("lost %s: %s", to, withoutAddress(err))
-	return e
+	return cmp.Or(c.failed(), err)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -23,7 +24,8 @@ type Endpoint struct {
 	tls  bool
 	path string // the vhost
 
-	external bool // the client certificate says who the user is
+	timeout  time.Duration // for connecting; 0 when the URL does not say
+	external bool          // the client certificate says who the user is
 }
 
 // String returns the URL without its password.
@@ -71,6 +73,7 @@ func Parse(urls string) ([]Endpoint, error) {
 
 var (
 	parameters = []string{"heartbeat", "connection_timeout", "channel_max", "auth_mechanism"}
+	mechanisms = []string{"plain", "amqplain", "external"}
 	tlsOnly    = []string{"cacertfile", "certfile", "keyfile", "server_name_indication"}
 )
 
@@ -115,7 +118,8 @@ func parse(raw string) (e Endpoint, problem string) {
 		tls:  scheme == "amqps",
 		path: uri.Vhost,
 
-		external: slices.Equal(uri.AuthMechanism, []string{"external"}),
+		timeout:  time.Duration(uri.ConnectionTimeout) * time.Millisecond,
+		external: len(uri.AuthMechanism) == 1 && strings.EqualFold(uri.AuthMechanism[0], "external"),
 	}
 	shown := url.URL{Scheme: scheme, User: url.User(uri.Username), Host: e.host, Path: "/"}
 	if u.User == nil && e.external {
@@ -143,9 +147,34 @@ func checkQuery(u *url.URL) (problem string) {
 		case name != "server_name_indication" && !readable(values[0]):
 			return "the file of " + name + " can't be read"
 		}
+		if problem := checkValues(name, values); problem != "" {
+			return problem
+		}
 	}
 	if query.Has("certfile") != query.Has("keyfile") {
 		return "certfile and keyfile go together"
+	}
+	return ""
+}
+
+// longestTimeout bounds connection_timeout.
+const longestTimeout = 24 * time.Hour
+
+// checkValues finds what would be taken and then come to nothing.
+func checkValues(name string, values []string) (problem string) {
+	switch {
+	case name == "auth_mechanism":
+		for _, v := range values {
+			if !slices.Contains(mechanisms, strings.ToLower(v)) {
+				return "auth_mechanism is none of " + strings.Join(mechanisms, ", ")
+			}
+		}
+	case len(values) > 1:
+		return name + " is given more than once"
+	case name == "connection_timeout":
+		if n, err := strconv.Atoi(values[0]); err != nil || n < 0 || n > int(longestTimeout/time.Millisecond) {
+			return "connection_timeout is not a number of milliseconds, at most a day of them"
+		}
 	}
 	return ""
 }

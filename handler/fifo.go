@@ -1,0 +1,189 @@
+package handler
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// entry is one encoded record that has left its fifo.
+type entry struct {
+	seq     uint64
+	missing uint64 // sequence numbers below seq that will never come
+	unix    int64  // the record's time, whole seconds; 0 when it has none
+	level   slog.Level
+	body    []byte // in chunk
+	chunk   *chunk
+	flags
+}
+
+// flags say what is known of an entry.
+type flags uint8
+
+const (
+	// substitute: it stands for a record that was lost in encoding, and counted.
+	substitute flags = 1 << iota
+
+	// taken: it has been in a window, and has its missing.
+	taken
+
+	// published: the network has taken all of it, on a connection that is lost.
+	published
+
+	// refused: the broker has said no.
+	refused
+)
+
+func (f flags) has(which flags) bool { return f&which != 0 }
+
+// time returns the record's time, whole seconds; zero when it has none.
+func (e *entry) time() time.Time {
+	if e.unix == 0 {
+		return time.Time{}
+	}
+	return time.Unix(e.unix, 0)
+}
+
+// Entries are kept one behind the other, each a head and its body: sequence
+// number, missing, time, level, length and flags.
+const headSize = 8 + 8 + 8 + 8 + 4 + 4
+
+// cost is how many bytes an entry with a body of n bytes takes.
+func cost(n int) int { return headSize + n }
+
+func (e *entry) cost() int { return cost(len(e.body)) }
+
+// putHead writes the head of e into the first bytes of b.
+func (e *entry) putHead(b []byte) {
+	_ = b[headSize-1]
+	binary.LittleEndian.PutUint64(b[0:], e.seq)
+	binary.LittleEndian.PutUint64(b[8:], e.missing)
+	binary.LittleEndian.PutUint64(b[16:], uint64(e.unix))
+	binary.LittleEndian.PutUint64(b[24:], uint64(e.level))
+	binary.LittleEndian.PutUint32(b[32:], uint32(len(e.body)))
+	binary.LittleEndian.PutUint32(b[36:], uint32(e.flags))
+}
+
+// readEntry returns the entry at the start of b, whose body it aliases.
+func readEntry(b []byte) entry {
+	e := entry{
+		seq:     binary.LittleEndian.Uint64(b[0:]),
+		missing: binary.LittleEndian.Uint64(b[8:]),
+		unix:    int64(binary.LittleEndian.Uint64(b[16:])),
+		level:   slog.Level(binary.LittleEndian.Uint64(b[24:])),
+		flags:   flags(binary.LittleEndian.Uint32(b[36:])),
+	}
+	n := int(binary.LittleEndian.Uint32(b[32:]))
+	e.body = b[headSize : headSize+n : headSize+n]
+	return e
+}
+
+func seqAt(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// chunkSize is how much memory a fifo takes at a time. An entry of more than a
+// sixteenth of it has a chunk of its own, so that little is left over at the end
+// of each.
+const (
+	chunkSize  = 64 << 10
+	largeEntry = chunkSize / 16
+)
+
+// chunk is a piece of memory that holds consecutive entries of one fifo. Whoever
+// guards the fifo guards it, except data: its written part never changes while
+// entries point into it.
+type chunk struct {
+	data []byte // its length is what has been written
+	read int    // bytes of data that have been popped
+	live int    // entries in data or out of it, and one more while a fifo appends
+	next *chunk
+}
+
+var chunks = sync.Pool{New: func() any { return &chunk{data: make([]byte, 0, chunkSize)} }}
+
+func newChunk(n int) *chunk {
+	var c *chunk
+	if n > largeEntry {
+		c = &chunk{data: make([]byte, 0, n)}
+	} else {
+		c = chunks.Get().(*chunk)
+	}
+	c.live = 1
+	return c
+}
+
+// release ends one use of c. The last one makes it free for other entries.
+func (c *chunk) release() {
+	c.live--
+	if c.live > 0 || cap(c.data) != chunkSize {
+		return
+	}
+	c.data, c.read, c.next = c.data[:0], 0, nil
+	chunks.Put(c)
+}
+
+// fifo holds entries in chunks, in the order in which they were pushed. The mutex
+// of its owner guards it. Its zero value is empty.
+type fifo struct{ first, last *chunk }
+
+func (f *fifo) empty() bool { return f.first == nil || f.first.read == len(f.first.data) }
+
+// seq returns the sequence number of the oldest entry. f must not be empty.
+func (f *fifo) seq() uint64 { return seqAt(f.first.data[f.first.read:]) }
+
+// bodySize returns how many bytes the body of the oldest entry has.
+func (f *fifo) bodySize() int {
+	return int(binary.LittleEndian.Uint32(f.first.data[f.first.read+32:]))
+}
+
+// push appends a copy of e.
+func (f *fifo) push(e *entry) {
+	n := e.cost()
+	c := f.last
+	if c == nil || cap(c.data)-len(c.data) < n {
+		c = f.grow(n)
+	}
+	at := len(c.data)
+	c.data = c.data[:at+n]
+	e.putHead(c.data[at:])
+	copy(c.data[at+headSize:], e.body)
+	c.live++
+}
+
+// grow appends a chunk for an entry of n bytes.
+func (f *fifo) grow(n int) *chunk {
+	c := newChunk(n)
+	if f.last == nil {
+		f.first = c
+	} else {
+		f.last.next = c
+		drained := f.first == f.last && f.empty()
+		f.last.release()
+		if drained {
+			f.first = c
+		}
+	}
+	f.last = c
+	return c
+}
+
+// pop removes the oldest entry. The caller releases its chunk, and then looks at
+// its body no more.
+func (f *fifo) pop() entry {
+	c := f.first
+	e := readEntry(c.data[c.read:])
+	e.chunk = c
+	c.read += e.cost()
+	if c.read == len(c.data) && c.next != nil {
+		f.first = c.next
+	}
+	return e
+}
+
+// clear lets go of the memory of an empty fifo.
+func (f *fifo) clear() {
+	if f.last != nil && f.empty() {
+		f.last.release()
+		f.first, f.last = nil, nil
+	}
+}

@@ -1,0 +1,68 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// What RabbitMQ says when it refuses something on an open connection.
+var (
+	denied  = regexp.MustCompile(`(configure|write|read) access to (exchange|queue|topic) '(.*?)' (?:in exchange .* )?in vhost '(.*?)' refused`)
+	tooBig  = regexp.MustCompile(`message size \d+ is larger than (?:configured )?max size (\d+)`)
+	missing = regexp.MustCompile(`no (exchange|queue) '(.*?)' in vhost`)
+)
+
+// explainUse puts an error from an open connection into words.
+func explainUse(to Endpoint, err error) *Error {
+	if known, ok := errors.AsType[*Error](err); ok {
+		return known
+	}
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	if !ok || !refusal.Server {
+		return &Error{Problem: fmt.Sprintf("lost %s: %s", to, withoutAddress(err)), err: err}
+	}
+	e := &Error{Problem: fmt.Sprintf("lost %s: the broker answered %d %q", to, refusal.Code, refusal.Reason), err: err}
+	if m := denied.FindStringSubmatch(refusal.Reason); m != nil {
+		e.Problem = fmt.Sprintf("%s on %s has no permission to %s %s %q", to.Who(), to, m[1], m[2], m[3])
+		e.Hint = fmt.Sprintf("grant it with rabbitmqctl set_permissions -p %q USER CONFIGURE WRITE READ", m[4])
+		e.Fatal = true
+	}
+	if strings.Contains(refusal.Reason, "cannot publish to internal exchange") {
+		e.Problem = fmt.Sprintf("%s: the exchange is internal, so that nobody can publish to it", to)
+		e.Hint = "name another exchange, or bind the internal one to it"
+		e.Fatal = true
+	}
+	if m := missing.FindStringSubmatch(refusal.Reason); m != nil {
+		e.Problem = fmt.Sprintf("%s: there is no %s %q", to, m[1], m[2])
+	}
+	return e
+}
+
+// unmendable reports whether err says that what was asked of the broker will be
+// refused again: by its own words, and not by a passing state of its.
+func unmendable(err error) bool {
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	return ok && refusal.Server && !passing(refusal.Code)
+}
+
+// TooLarge reports whether err is the broker's refusal of a message for its size,
+// and the most bytes of a body it takes, 0 where it does not say
+// (https://www.rabbitmq.com/docs/configure, max_message_size).
+func TooLarge(err error) (most int, ok bool) {
+	refusal, is := errors.AsType[*amqp.Error](err)
+	if !is || !refusal.Server {
+		return 0, false
+	}
+	if m := tooBig.FindStringSubmatch(refusal.Reason); m != nil {
+		most, _ = strconv.Atoi(m[1]) // 0 when it is beyond an int
+		return most, true
+	}
+	reason := strings.ToLower(refusal.Reason)
+	return 0, refusal.Code == amqp.ContentTooLarge ||
+		refusal.Code == amqp.PreconditionFailed && strings.Contains(reason, "message") && (strings.Contains(reason, "size") || strings.Contains(reason, "large"))
+}
