@@ -41,8 +41,7 @@ type buffer struct {
 	out       int    // of the entries, those in a window
 	outBytes  int    // of the bytes, theirs
 	seq       uint64 // of the last record that is not in an inbox
-	taken     uint64 // records that have come into a window
-	lostTaken uint64 // of them, those that were dropped after
+	kept      uint64 // entries that were settled, and not dropped
 	closed    bool
 	abandoned bool
 	progress  chan struct{} // closed and replaced when records leave; nil when nobody waits
@@ -191,14 +190,13 @@ func (b *buffer) take(dst []entry, most, size int) (records []entry, seen uint64
 			break
 		}
 		e := f.pop()
+		// Records come in order: those before it that are neither settled nor in a
+		// window never will come. What was refused may come behind later ones.
+		if came := b.kept + uint64(b.out); came < e.seq {
+			e.missing = max(e.missing, e.seq-1-came)
+		}
 		b.out++
 		b.outBytes += e.cost()
-		if !e.has(taken) {
-			// Records come in order: those before it that have not come never will.
-			e.missing = e.seq - 1 - b.taken + b.lostTaken
-			e.flags |= taken
-			b.taken++
-		}
 		dst = append(dst, e)
 	}
 	return dst, b.seq
@@ -270,14 +268,16 @@ func (b *buffer) settle(records []entry, what outcome) {
 func (b *buffer) settleLocked(e *entry, what outcome) {
 	switch {
 	case what == tooLarge:
-		b.lostTaken++
 		b.dropLocked(oversize, e)
+		b.leaveLocked(e)
+		return
 	case e.has(substitute): // counted when it was replaced
 	case what == unknown:
 		b.ledger.unknown++
 	default:
 		b.ledger.confirmed++
 	}
+	b.kept++
 	b.leaveLocked(e)
 }
 

@@ -117,6 +117,9 @@ func (f *fallback) handle(e *entry) (ok bool) {
 // close waits, until ctx ends, for what was offered so far, and returns how many
 // records were not handed over. They still are, as long as the program runs.
 func (f *fallback) close(ctx context.Context) (left int) {
+	f.mu.Lock()
+	f.ended = true // else one that logs through this Handler would never end
+	f.mu.Unlock()
 	close(f.stop)
 	select {
 	case <-f.done:
@@ -124,7 +127,6 @@ func (f *fallback) close(ctx context.Context) (left int) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ended = true
 	return f.records
 }
 

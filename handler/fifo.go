@@ -25,9 +25,6 @@ const (
 	// substitute: it stands for a record that was lost in encoding, and counted.
 	substitute flags = 1 << iota
 
-	// taken: it has been in a window, and has its missing.
-	taken
-
 	// published: the network has taken all of it, on a connection that is lost.
 	published
 

@@ -63,9 +63,6 @@ const (
 // dropped: one that the network has taken may have reached the broker, and what
 // became of it is unknown.
 func (b *buffer) giveUpLocked(why cause, e *entry) (dropped bool) {
-	if e.has(taken) {
-		b.lostTaken++
-	}
 	switch {
 	case e.has(substitute): // counted when it was replaced
 	case e.has(published):

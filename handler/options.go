@@ -85,7 +85,8 @@ type Options struct {
 	// Fallback gets the records that were dropped, rebuilt from their encoded
 	// form, in a goroutine of its own. While the program runs an eighth of Buffer, or
 	// MaxRecord where that is more, may wait for it; of those that come faster than it takes them the oldest are
-	// left out, and counted. Close hands over what is left in the buffer, and
+	// left out, and counted. One that logs through this Handler gets what it logs
+	// again, when that is dropped. Close hands over what is left in the buffer, and
 	// keeps a quarter of its time for that, a second at most.
 	Fallback slog.Handler
 

@@ -1,0 +1,116 @@
+package faults
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/slogcast/slogcast/sink"
+)
+
+// watcher is a tail of a scenario, at the broker itself and not through what is
+// broken.
+type watcher struct {
+	s    *trial
+	stop context.CancelFunc
+	done chan struct{} // closed when Tail has returned
+	err  error         // of Tail, once done is closed
+
+	mu    sync.Mutex // guards what follows
+	times map[uint64]int
+	told  map[uint64]bool
+	last  uint64
+}
+
+// watch starts a watcher and waits until it is connected.
+func watch(s *trial) *watcher {
+	ctx, stop := context.WithCancel(context.Background())
+	w := &watcher{s: s, stop: stop, done: make(chan struct{}), times: map[uint64]int{}, told: map[uint64]bool{}}
+	connected := make(chan struct{}, 100)
+	cfg := sink.Config{URL: s.b.URL, Exchange: s.exchange, Notify: func(n sink.Notice) {
+		if n.Connected != "" {
+			connected <- struct{}{}
+		}
+		if n.Gap != nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for seq := n.Gap.First; seq <= n.Gap.Last; seq++ {
+				w.told[seq] = true
+			}
+		}
+	}}
+	go func() {
+		defer close(w.done)
+		w.err = sink.Tail(ctx, cfg, w)
+	}()
+	select {
+	case <-connected:
+	case <-w.done:
+	case <-time.After(soon):
+		s.errorf("the tail does not connect")
+	}
+	return w
+}
+
+// Write notes the records.
+func (w *watcher) Write(_ context.Context, records []sink.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range records {
+		if seq := records[i].Seq; seq > 0 {
+			w.times[seq]++
+			w.last = max(w.last, seq)
+		}
+	}
+	return nil
+}
+
+func (w *watcher) seen(seq uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.times[seq] > 0
+}
+
+// check waits for the last record that the broker got, and compares.
+func (w *watcher) check(seen *sighted) {
+	late := time.After(soon)
+	for poll := time.Tick(time.Millisecond); seen.last > 0 && !w.seen(seen.last); {
+		select {
+		case <-poll:
+			continue
+		case <-w.done:
+			w.s.errorf("the tail has ended: %v", w.err)
+		case <-late:
+			w.s.errorf("the tail does not show #%d", seen.last)
+		}
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	twice := 0
+	var silent []uint64
+	for seq := uint64(1); seq <= w.last; seq++ {
+		if w.times[seq] == 0 && !w.told[seq] {
+			silent = append(silent, seq)
+		}
+		if w.times[seq] > 1 {
+			twice++
+		}
+	}
+	if len(silent) > 0 || twice > 0 {
+		w.s.errorf("the tail showed %d of %d, neither shown nor told %v, %d twice", len(w.times), w.last, silent, twice)
+	}
+}
+
+// end ends the Tail.
+func (w *watcher) end() {
+	w.stop()
+	select {
+	case <-w.done:
+		if w.err != nil {
+			w.s.errorf("tail: %v", w.err)
+		}
+	case <-time.After(soon):
+		w.s.errorf("the tail does not end")
+	}
+}
