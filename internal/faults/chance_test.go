@@ -114,7 +114,11 @@ func chance(t *testing.T, b *brokertest.Broker, seed uint64) {
 		s.errorf("declare: %v", err)
 		return
 	}
+	start := time.Now()
 	s.run(ch, queue)
+	if took := time.Since(start); took > 10*time.Second {
+		t.Logf("%v took %v", s.scenario, took)
+	}
 }
 
 // declare declares the exchange, the queue that holds what the broker took, and
@@ -308,7 +312,7 @@ func (s *trial) close() error {
 		s.proxy.Fault(brokertest.ToBroker, brokertest.Fault{})
 		s.proxy.Fault(brokertest.ToClient, brokertest.Fault{})
 		within = time.Minute
-		if s.refusing > 0 {
+		if s.refusing > 0 || s.hostile.fallback == "hang" {
 			within = 2 * time.Second // it will not end
 		}
 	} else if len(s.steps) > 0 && s.seed%2 == 0 {
