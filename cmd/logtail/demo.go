@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/slogcast/slogcast/handler"
 	"github.com/slogcast/slogcast/internal/broker"
@@ -24,8 +25,7 @@ type demoCommand struct {
 }
 
 func newDemo(u *ui) *cobra.Command {
-	d := demoCommand{tail: newTail(u)}
-	d.tail.broker.exchange = "logs"
+	d := demoCommand{tail: tailCommand{ui: u, output: newOutputFlags()}}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch three sample services on an embedded broker",
@@ -38,8 +38,11 @@ func newDemo(u *ui) *cobra.Command {
 			return d.run(cmd.Context())
 		},
 	}
-	d.tail.registerView(cmd)
-	cmd.Flags().DurationVar(&d.lasts, "for", 0, "end by itself after this `TIME`, 10s say")
+	group(cmd, groupFilters, d.tail.filters.register)
+	group(cmd, groupOutput, d.tail.output.register)
+	group(cmd, "Demo", func(f *pflag.FlagSet) {
+		f.DurationVar(&d.lasts, "for", 0, "end by itself after this `TIME`, 10s say")
+	})
 	return cmd
 }
 
@@ -76,7 +79,7 @@ func (d *demoCommand) watch(ctx context.Context, url string) error {
 		d.tail.show(n)
 	}
 	tailed := make(chan error, 1)
-	go func() { tailed <- sink.Tail(tailCtx, cfg, d.tail.terminal()) }()
+	go func() { tailed <- sink.Tail(tailCtx, cfg, d.tail.output.terminal(d.tail.ui)) }()
 	select {
 	case <-ready:
 	case err := <-tailed:

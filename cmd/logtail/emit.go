@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/slogcast/slogcast/handler"
 )
@@ -33,10 +34,10 @@ const longestWait = 30 * 24 * time.Hour
 
 type emitCommand struct {
 	*ui
-	broker  brokerFlags
-	level   level
-	app     string
-	timeout time.Duration
+	connection connectionFlags
+	level      level
+	app        string
+	timeout    time.Duration
 }
 
 func newEmit(u *ui) *cobra.Command {
@@ -49,14 +50,15 @@ func newEmit(u *ui) *cobra.Command {
   logtail emit --app nginx < /var/log/nginx/access.log`,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args) },
 	}
-	f := cmd.Flags()
-	f.SortFlags = false
-	e.broker.register(f)
+	group(cmd, groupConnection, e.connection.register)
+	group(cmd, "Record", e.register)
+	return cmd
+}
+
+func (e *emitCommand) register(f *pflag.FlagSet) {
 	f.VarP(&e.level, "level", "l", "`LEVEL` of the records (default info)")
 	f.StringVar(&e.app, "app", "logtail", "`NAME` of the program that speaks")
 	f.DurationVar(&e.timeout, "timeout", 30*time.Second, "how `LONG` to wait, at the end, for a broker that takes nothing")
-	_ = cmd.RegisterFlagCompletionFunc("level", completeLevel)
-	return cmd
 }
 
 func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
@@ -66,19 +68,19 @@ func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
 	}
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	broker, err := e.broker.broker()
+	broker, err := e.connection.broker(e.ui)
 	if err != nil {
 		return err
 	}
 	h, err := handler.New(broker, &handler.Options{
 		App:          e.app,
-		Exchange:     e.broker.exchange,
+		Exchange:     e.connection.exchange,
 		Level:        slog.Level(math.MinInt),
 		Overflow:     handler.Block,
 		BlockTimeout: longestWait,
 		OnError: func(err error) {
 			e.error(err)
-			e.broker.hint(e.ui)
+			e.connection.hint(e.ui)
 			if known, ok := errors.AsType[*handler.Error](err); ok && !known.Retry {
 				giveUp() // waiting would not mend it
 			}
@@ -198,7 +200,7 @@ func (e *emitCommand) showProgress(h *handler.Handler) (end func()) {
 				s := h.Stats()
 				e.status(fmt.Sprintf("%d records confirmed, %d waiting", s.Confirmed, s.PendingRecords))
 			case <-stop:
-				e.clear()
+				e.status("")
 				return
 			}
 		}

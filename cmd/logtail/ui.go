@@ -31,6 +31,7 @@ type ui struct {
 	stdout, stderr io.Writer
 	mu             sync.Mutex // guards stderr: notices come from several goroutines
 	progress       bool       // a progress line is on the terminal
+	parsed         bool       // the command line was understood, a command runs
 }
 
 func newUI(stdin io.Reader, stdout, stderr io.Writer) *ui {
@@ -64,13 +65,17 @@ func (u *ui) line(kind, text string) {
 }
 
 // status shows how far something has come, on a terminal, in place of what the
-// last call showed.
+// last call showed; an empty text takes it away.
 func (u *ui) status(text string) {
 	if !isTerminal(u.stderr) {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if text == "" {
+		u.clearLocked()
+		return
+	}
 	text = visible(text)
 	// A line that wraps could not be taken back.
 	if f, ok := u.stderr.(*os.File); ok {
@@ -87,13 +92,6 @@ func (u *ui) clearLocked() {
 		fmt.Fprint(u.stderr, "\r\x1b[K")
 		u.progress = false
 	}
-}
-
-// clear takes the progress line away.
-func (u *ui) clear() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.clearLocked()
 }
 
 // visible replaces what could control a terminal.
