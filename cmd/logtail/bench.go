@@ -36,6 +36,8 @@ type benchCommand struct {
 func newBench(u *ui) *cobra.Command {
 	b := benchCommand{
 		ui:     u,
+		load:   bench.Load{Records: 200_000, Producers: 1, Size: 250, Attrs: 5, Buffer: 8 << 20, Tails: 1},
+		runs:   1,
 		sink:   choice{"discard", []string{"discard", "pretty", "file"}},
 		output: choice{"pretty", []string{"pretty", "json"}},
 	}
@@ -59,36 +61,30 @@ func newBench(u *ui) *cobra.Command {
 }
 
 func (b *benchCommand) registerLoad(f *pflag.FlagSet) {
-	f.IntVarP(&b.load.Records, "records", "n", 200_000, "how many records, `N`")
-	f.DurationVar(&b.load.For, "for", 0, "for how long, `TIME`, in place of --records")
+	f.VarP(&count{&b.load.Records, 1, 1_000_000_000}, "records", "n", "how many records, `N`")
+	f.Var((*duration)(&b.load.For), "for", "for how long, `TIME`, in place of --records")
 	f.StringVarP(&b.exchange, "exchange", "x", "", "fanout exchange's `NAME`; it is kept (default: a new one)\nThe default is an exchange of its own, deleted at the end. Tails of the exchange named here see\nthe records of the benchmark.")
-	f.IntVar(&b.load.Producers, "producers", 1, "goroutines that log, `N`")
-	f.IntVar(&b.load.Rate, "rate", 0, "records per second, `N`, of all together; 0: no limit")
-	f.IntVar(&b.load.Size, "size", 250, "about the `BYTES` of an encoded record")
-	f.IntVar(&b.load.Attrs, "attrs", 5, "attributes of a record, `N`")
-	f.IntVar(&b.load.Batch, "batch", 0, "up to `N` records in a message; 0 is one")
-	f.DurationVar(&b.load.Linger, "linger", 0, "how long a record may wait for its batch, `TIME`")
+	f.Var(&count{&b.load.Producers, 1, 10_000}, "producers", "goroutines that log, `N`")
+	f.Var(&count{&b.load.Rate, 0, 10_000_000}, "rate", "records per second, `N`, of all together; 0: no limit")
+	f.Var(&count{&b.load.Size, 0, 100 << 20}, "size", "about the `BYTES` of an encoded record")
+	f.Var(&count{&b.load.Attrs, 0, 10_000}, "attrs", "attributes of a record, `N`")
+	f.Var(&count{&b.load.Batch, 0, 10_000}, "batch", "up to `N` records in a message; 0 is one")
+	f.Var((*duration)(&b.load.Linger), "linger", "how long a record may wait for its batch, `TIME`")
 	f.BoolVar(&b.load.Unconfirmed, "unconfirmed", false, "do not wait for the broker's confirms")
 	f.BoolVar(&b.load.Transient, "transient", false, "delivery-mode 1 in place of 2")
-	f.IntVar(&b.load.Buffer, "buffer", 8<<20, "the handler's buffer, `BYTES`")
+	f.Var(&count{&b.load.Buffer, 64 << 10, 1 << 30}, "buffer", "the handler's buffer, `BYTES`")
 }
 
 func (b *benchCommand) registerMeasurement(f *pflag.FlagSet) {
-	f.IntVar(&b.load.Tails, "tails", 1, "how many tails, `N`")
+	f.Var(&count{&b.load.Tails, 0, 100}, "tails", "how many tails, `N`")
 	f.Var(&b.sink, "sink", "what `KIND` of tail: discard, pretty, file\nIt discards the records, renders them to nowhere, or archives them to a temporary file.")
 	f.BoolVar(&b.baseline, "baseline", false, "measure the barest amqp091-go loop, too")
-	f.IntVar(&b.runs, "runs", 1, "repeat `N` times, and show medians")
+	f.Var(&count{&b.runs, 1, 1_000}, "runs", "repeat `N` times, and show medians")
 	f.VarP(&b.output, "output", "o", "`FORMAT` of the result: pretty, json")
 }
 
 func (b *benchCommand) run(ctx context.Context) error {
 	b.load.Sink = b.sink.value
-	if err := b.load.Check(); err != nil {
-		return usagef("%w", err)
-	}
-	if b.runs < 1 {
-		return usagef("--runs is less than 1")
-	}
 	url, err := b.connection.broker(b.ui)
 	if err != nil {
 		return err

@@ -31,17 +31,12 @@ func newDemo(u *ui) *cobra.Command {
 		Short: "Watch three sample services on an embedded broker",
 		Long:  demoDescription,
 		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("for") && d.lasts <= 0 {
-				return usagef("--for is not a time to come")
-			}
-			return d.run(cmd.Context())
-		},
+		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
 	group(cmd, groupFilters, d.tail.filters.register)
 	group(cmd, groupOutput, d.tail.output.register)
 	group(cmd, "Demo", func(f *pflag.FlagSet) {
-		f.DurationVar(&d.lasts, "for", 0, "end by itself after this `TIME`, 10s say")
+		f.Var((*duration)(&d.lasts), "for", "end by itself after this `TIME`, 10s say")
 	})
 	return cmd
 }
@@ -52,6 +47,8 @@ func (d *demoCommand) run(ctx context.Context) (err error) {
 		ctx, cancel = context.WithTimeout(ctx, d.lasts)
 		defer cancel()
 	}
+	ctx, cancel := d.tail.whileRead(ctx)
+	defer cancel()
 	server, err := broker.Listen(&broker.Config{Addr: "127.0.0.1:0"})
 	if err != nil {
 		return err

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -118,5 +120,47 @@ func (l *level) Set(s string) error {
 		return fmt.Errorf("must be debug, info, warn or error, or one of them with an offset, as info+2")
 	}
 	l.set = true
+	return nil
+}
+
+// duration is a flag that holds a duration of more than nothing.
+type duration time.Duration
+
+func (d *duration) Type() string   { return "DURATION" }
+func (d *duration) String() string { return time.Duration(*d).String() }
+
+func (d *duration) Set(s string) error {
+	parsed, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		return fmt.Errorf("must be a duration such as 500ms, 10s or 1h30m, of 290 years at most")
+	case parsed <= 0:
+		return fmt.Errorf("must be more than nothing")
+	}
+	*d = duration(parsed)
+	return nil
+}
+
+// count is a flag that holds a whole number from least to most.
+type count struct {
+	n           *int
+	least, most int
+}
+
+func (c *count) Type() string { return "NUMBER" }
+
+func (c *count) String() string {
+	if c.n == nil { // pflag asks a zero value for its text
+		return ""
+	}
+	return strconv.Itoa(*c.n)
+}
+
+func (c *count) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < c.least || n > c.most {
+		return fmt.Errorf("must be a whole number from %d to %d", c.least, c.most)
+	}
+	*c.n = n
 	return nil
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -52,12 +54,14 @@ func newRoot(u *ui) *cobra.Command {
 	return root
 }
 
-// noArgs is cobra.NoArgs with the words for who forgot a dash.
+// noArgs is cobra.NoArgs with the words for who forgot a dash, or -u.
 func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		return nil
-	}
-	if cmd.HasParent() {
+	case strings.Contains(args[0], "://"):
+		return &usageError{errors.New("a broker's URL is given with -u, or in $LOGTAIL_URL, where others can't see its password"), cmd.CommandPath()}
+	case cmd.HasParent():
 		return &usageError{fmt.Errorf("unexpected argument %q", args[0]), cmd.CommandPath()}
 	}
 	return usagef("unknown command %q", args[0])

@@ -64,6 +64,8 @@ func (t *tailCommand) run(ctx context.Context) error {
 	if t.archive.file != "" {
 		return t.archive.run(ctx, t.ui, t.config(url))
 	}
+	ctx, cancel := t.whileRead(ctx)
+	defer cancel()
 	return sink.Tail(ctx, t.config(url), t.output.terminal(t.ui))
 }
 

@@ -12,7 +12,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,7 +21,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Load is what a benchmark does. The sides get it as JSON.
+// Load is what a benchmark does. The sides get it as JSON. Records or For is more
+// than 0, and nothing is less.
 type Load struct {
 	Records     int           `json:"records"`
 	For         time.Duration `json:"for"`
@@ -37,17 +37,6 @@ type Load struct {
 	Buffer      int           `json:"buffer"`
 	Tails       int           `json:"tails"`
 	Sink        string        `json:"sink"`
-}
-
-// Check finds what makes no sense.
-func (l *Load) Check() error {
-	switch {
-	case l.Records < 0 || l.For < 0 || l.Records == 0 && l.For == 0:
-		return errors.New("--records and --for say nothing to do")
-	case l.Producers < 1 || l.Tails < 0 || l.Rate < 0 || l.Batch < 0 || l.Linger < 0 || l.Attrs < 0 || l.Size < 0:
-		return errors.New("a number is too small")
-	}
-	return nil
 }
 
 // Config says what to measure, and where.
