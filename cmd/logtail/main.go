@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -53,6 +54,11 @@ func usagef(format string, args ...any) error {
 // run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ui := newUI(stdin, stdout, stderr)
+	if zone, problem := localZone(); problem != "" {
+		ui.notice("%s", problem)
+	} else if zone != nil {
+		time.Local = zone
+	}
 	root := newRoot(ui)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
