@@ -8,17 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	phuslu "github.com/phuslu/log"
-	"github.com/rs/zerolog"
-	"go.uber.org/zap"
-	"go.uber.org/zap/exp/zapslog"
-	"go.uber.org/zap/zapcore"
 )
 
 // The benchmarks measure all of Handle: encode, number, queue. The buffer is
 // full from the start, so that dropping the oldest record is part of it, and no
-// broker is. The others write to io.Discard. They are named for benchstat; a
+// broker is. The others write to io.Discard; other loggers' handlers are measured in
+// internal/compare. They are named for benchstat; a
 // ratio needs runs that take turns, as the machine changes:
 //
 //	for i in 1 2 3 4 5; do go test ./handler -run '^$' -bench 'Handle(Parallel)?$'; done | benchstat -col /h -
@@ -39,13 +34,6 @@ var handlers = []struct {
 }{
 	{"slogcast", discarding},
 	{"json", func() slog.Handler { return slog.NewJSONHandler(io.Discard, nil) }},
-	{"phuslu", func() slog.Handler { return phuslu.SlogNewJSONHandler(io.Discard, nil) }},
-	{"zerolog", func() slog.Handler {
-		return zerolog.NewSlogHandler(zerolog.New(io.Discard).With().Timestamp().Logger())
-	}},
-	{"zap", func() slog.Handler {
-		return zapslog.NewHandler(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
-	}},
 	{"none", func() slog.Handler { return noop{} }},
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/slogcast/slogcast/handler"
 	"github.com/slogcast/slogcast/internal/broker"
@@ -24,22 +25,19 @@ type demoCommand struct {
 }
 
 func newDemo(u *ui) *cobra.Command {
-	d := demoCommand{tail: newTail(u)}
-	d.tail.broker.exchange = "logs"
+	d := demoCommand{tail: tailCommand{ui: u, output: newOutputFlags()}}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch three sample services on an embedded broker",
 		Long:  demoDescription,
 		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("for") && d.lasts <= 0 {
-				return usagef("--for is not a time to come")
-			}
-			return d.run(cmd.Context())
-		},
+		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
-	d.tail.registerView(cmd)
-	cmd.Flags().DurationVar(&d.lasts, "for", 0, "end by itself after this `TIME`, 10s say")
+	group(cmd, groupFilters, d.tail.filters.register)
+	group(cmd, groupOutput, d.tail.output.register)
+	group(cmd, "Demo", func(f *pflag.FlagSet) {
+		f.Var((*duration)(&d.lasts), "for", "end by itself after this `TIME`, 10s say")
+	})
 	return cmd
 }
 
@@ -49,6 +47,8 @@ func (d *demoCommand) run(ctx context.Context) (err error) {
 		ctx, cancel = context.WithTimeout(ctx, d.lasts)
 		defer cancel()
 	}
+	ctx, cancel := d.tail.whileRead(ctx)
+	defer cancel()
 	server, err := broker.Listen(&broker.Config{Addr: "127.0.0.1:0"})
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (d *demoCommand) watch(ctx context.Context, url string) error {
 		d.tail.show(n)
 	}
 	tailed := make(chan error, 1)
-	go func() { tailed <- sink.Tail(tailCtx, cfg, d.tail.terminal()) }()
+	go func() { tailed <- sink.Tail(tailCtx, cfg, d.tail.output.terminal(d.tail.ui)) }()
 	select {
 	case <-ready:
 	case err := <-tailed:

@@ -24,7 +24,7 @@ const defaultListen = "127.0.0.1:5672"
 
 func (e *embeddedFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&e.on, "embedded", false, "start a broker in this process and watch it")
-	f.StringVar(&e.listen, "listen", defaultListen, "`ADDRESS` of the embedded broker; one that other machines reach\nneeds --user and --password-file")
+	f.StringVar(&e.listen, "listen", defaultListen, "`ADDRESS` that the embedded broker serves\nOne that other machines reach needs --user and --password-file.")
 	f.StringVar(&e.user, "user", "", "`NAME` that clients of the embedded broker log in with")
 	f.StringVar(&e.passwordFile, "password-file", "", "file at `PATH` that holds their password")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/slogcast/slogcast/handler"
+	"github.com/slogcast/slogcast/sink"
 )
 
 const emitDescription = `Log one record, with the message and attributes given, or, without a message,
@@ -21,8 +24,9 @@ every line of standard input as the message of a record of its own. Lines wait
 for the broker; when it has taken none for as long as --timeout at the end, an
 error says how many are left.
 
-Values are strings. A line of JSON is a message like any other, and a line of
-more than 256 KiB becomes several.`
+Values are strings. A line of JSON is a message like any other, unless --json is
+given: then its level, time, message and attributes become those of the record,
+whichever logger wrote it. A line of more than 256 KiB becomes several.`
 
 // longestLine is how many bytes of a line become one record. The rest of a
 // longer line becomes more records.
@@ -33,14 +37,15 @@ const longestWait = 30 * 24 * time.Hour
 
 type emitCommand struct {
 	*ui
-	broker  brokerFlags
-	level   level
-	app     string
-	timeout time.Duration
+	connection connectionFlags
+	level      level
+	app        string
+	timeout    time.Duration
+	json       bool
 }
 
 func newEmit(u *ui) *cobra.Command {
-	e := emitCommand{ui: u}
+	e := emitCommand{ui: u, timeout: 30 * time.Second}
 	cmd := &cobra.Command{
 		Use:   "emit [MESSAGE [KEY=VALUE ...]]",
 		Short: "Log one record, or every line of standard input",
@@ -49,14 +54,16 @@ func newEmit(u *ui) *cobra.Command {
   logtail emit --app nginx < /var/log/nginx/access.log`,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args) },
 	}
-	f := cmd.Flags()
-	f.SortFlags = false
-	e.broker.register(f)
+	group(cmd, groupConnection, e.connection.register)
+	group(cmd, "Record", e.register)
+	return cmd
+}
+
+func (e *emitCommand) register(f *pflag.FlagSet) {
 	f.VarP(&e.level, "level", "l", "`LEVEL` of the records (default info)")
 	f.StringVar(&e.app, "app", "logtail", "`NAME` of the program that speaks")
-	f.DurationVar(&e.timeout, "timeout", 30*time.Second, "how `LONG` to wait, at the end, for a broker that takes nothing")
-	_ = cmd.RegisterFlagCompletionFunc("level", completeLevel)
-	return cmd
+	f.Var((*duration)(&e.timeout), "timeout", "how `LONG` to wait at the end for a broker that takes nothing")
+	f.BoolVar(&e.json, "json", false, "lines that are JSON keep their level, time and attributes")
 }
 
 func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
@@ -66,19 +73,19 @@ func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
 	}
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	broker, err := e.broker.broker()
+	broker, err := e.connection.broker(e.ui)
 	if err != nil {
 		return err
 	}
 	h, err := handler.New(broker, &handler.Options{
 		App:          e.app,
-		Exchange:     e.broker.exchange,
+		Exchange:     e.connection.exchange,
 		Level:        slog.Level(math.MinInt),
 		Overflow:     handler.Block,
 		BlockTimeout: longestWait,
 		OnError: func(err error) {
 			e.error(err)
-			e.broker.hint(e.ui)
+			e.connection.hint(e.ui)
 			if known, ok := errors.AsType[*handler.Error](err); ok && !known.Retry {
 				giveUp() // waiting would not mend it
 			}
@@ -131,11 +138,40 @@ func record(l slog.Level, message string, attrs ...slog.Attr) slog.Record {
 	return r
 }
 
+// record returns the record of a line.
+func (e *emitCommand) record(line string) slog.Record {
+	if e.json {
+		if parsed := sink.ParseLine([]byte(line)); parsed.Object() {
+			return fromJSON(&parsed, e.level.Level)
+		}
+	}
+	return record(e.level.Level, line)
+}
+
+// fromJSON returns the record that another logger has written, with its values as
+// they are. What it does not say is now, and of the level given.
+func fromJSON(parsed *sink.Record, otherwise slog.Level) slog.Record {
+	r := record(otherwise, parsed.Message())
+	if t, own := parsed.Time(); own {
+		r.Time = t
+	}
+	if l, known := parsed.Level(); known && parsed.LevelText() != "" {
+		r.Level = l
+	}
+	for _, a := range parsed.Attrs() {
+		r.AddAttrs(slog.Any(a.Key, json.RawMessage(a.Value)))
+	}
+	return r
+}
+
 // parseAttrs reads KEY=VALUE behind the message.
 func parseAttrs(args []string) ([]slog.Attr, error) {
 	var attrs []slog.Attr
 	for _, arg := range args[min(1, len(args)):] {
 		key, value, ok := strings.Cut(arg, "=")
+		if strings.Contains(key, "://") {
+			return nil, usagef("an argument is a URL and not KEY=VALUE; a broker's is given with -u")
+		}
 		if !ok || key == "" {
 			return nil, usagef("%q is not KEY=VALUE; put quotes around a message of several words", arg)
 		}
@@ -169,7 +205,7 @@ func (e *emitCommand) copyLines(ctx context.Context, h *handler.Handler) error {
 		partial := errors.Is(err, bufio.ErrBufferFull)
 		text := strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r")
 		if len(line) > 0 && !(continued && text == "") {
-			if err := h.Handle(ctx, record(e.level.Level, text)); err != nil {
+			if err := h.Handle(ctx, e.record(text)); err != nil {
 				return err
 			}
 		}
@@ -198,7 +234,7 @@ func (e *emitCommand) showProgress(h *handler.Handler) (end func()) {
 				s := h.Stats()
 				e.status(fmt.Sprintf("%d records confirmed, %d waiting", s.Confirmed, s.PendingRecords))
 			case <-stop:
-				e.clear()
+				e.status("")
 				return
 			}
 		}

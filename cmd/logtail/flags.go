@@ -1,57 +1,77 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/slogcast/slogcast/internal/link"
 )
 
-// usageError is the user's mistake on the command line or in the environment.
-type usageError struct {
-	err     error
-	command string // whose help says more
+// A flag is declared once, in the register method of the struct that holds it,
+// and every command that has it calls that method. Its usage's first line is for
+// --help, which shows a line a flag; what follows is for the manual. A value
+// that implements completer is completed by the shell.
+
+// The groups of the flags that several commands share. A flag of the same name
+// in the same group means the same.
+const (
+	groupConnection = "Connection"
+	groupFilters    = "Filters"
+	groupOutput     = "Output"
+	groupArchive    = "Archive"
+	groupEmbedded   = "Embedded broker"
+	groupGeneral    = "General"
+)
+
+// groupOf is the annotation of a flag that holds its group.
+const groupOf = "group"
+
+// group adds the flags that register declares to a command, under a heading of
+// its help.
+func group(cmd *cobra.Command, heading string, register func(*pflag.FlagSet)) {
+	set := pflag.NewFlagSet(heading, pflag.ContinueOnError)
+	set.SortFlags = false
+	register(set)
+	set.VisitAll(func(f *pflag.Flag) { f.Annotations = map[string][]string{groupOf: {heading}} })
+	cmd.Flags().SortFlags = false
+	cmd.Flags().AddFlagSet(set)
 }
 
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...), "logtail"}
+// heading returns the group of a flag.
+func heading(f *pflag.Flag) string {
+	if of := f.Annotations[groupOf]; len(of) == 1 {
+		return of[0]
+	}
+	return groupGeneral
 }
 
-// envName is the environment variable that stands for a flag.
-func envName(flag string) string {
-	return "LOGTAIL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+// completer is a flag's value that tells the shell what it may be.
+type completer interface{ completions() []string }
+
+// complete sets up what every command has, once all are there.
+func complete(root *cobra.Command) {
+	for cmd := range commands(root) {
+		cmd.InitDefaultHelpFlag()
+		cmd.Flags().Lookup("help").Usage = "this help"
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if c, ok := f.Value.(completer); ok {
+				// It fails for a name that does not exist only.
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(c.completions(), cobra.ShellCompDirectiveNoFileComp))
+			}
+		})
+	}
 }
 
-// fromEnvironment sets the flags that were not given from the environment.
-func fromEnvironment(cmd *cobra.Command) (err error) {
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		value, ok := os.LookupEnv(envName(f.Name))
-		if err != nil || f.Changed || !ok || value == "" || f.Name == "help" || f.Name == "version" {
-			return
-		}
-		if problem := f.Value.Set(value); problem != nil {
-			// A URL, which may hold a password, is not looked at here.
-			err = usagef("%s, for --%s: %v", envName(f.Name), f.Name, problem)
-		}
-	})
-	return err
-}
-
-// checkEmpty refuses a name that is given and empty: a variable of a script that
+// checkEmpty refuses a value that is given and empty: a variable of a script that
 // is not set, most likely.
 func checkEmpty(cmd *cobra.Command) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Changed && f.Value.String() == "" && f.Value.Type() != "LEVEL" {
+		if f.Value.String() == "" && err == nil {
 			err = &usageError{fmt.Errorf("--%s is empty", f.Name), cmd.CommandPath()}
 		}
 	})
@@ -64,8 +84,9 @@ type choice struct {
 	of    []string
 }
 
-func (c *choice) String() string { return c.value }
-func (c *choice) Type() string   { return strings.Join(c.of, "|") }
+func (c *choice) String() string        { return c.value }
+func (c *choice) Type() string          { return strings.Join(c.of, "|") }
+func (c *choice) completions() []string { return c.of }
 
 func (c *choice) Set(s string) error {
 	if !slices.Contains(c.of, s) {
@@ -75,18 +96,14 @@ func (c *choice) Set(s string) error {
 	return nil
 }
 
-// complete offers the values to the shell.
-func (c *choice) complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return c.of, cobra.ShellCompDirectiveNoFileComp
-}
-
 // level is a flag that holds a slog level.
 type level struct {
 	slog.Level
 	set bool
 }
 
-func (l *level) Type() string { return "LEVEL" }
+func (l *level) Type() string          { return "LEVEL" }
+func (l *level) completions() []string { return []string{"debug", "info", "warn", "error"} }
 
 func (l *level) String() string {
 	if !l.set {
@@ -106,33 +123,44 @@ func (l *level) Set(s string) error {
 	return nil
 }
 
-func completeLevel(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return []string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp
-}
+// duration is a flag that holds a duration of more than nothing.
+type duration time.Duration
 
-// brokerFlags say which exchange of which broker.
-type brokerFlags struct{ url, exchange string }
+func (d *duration) Type() string   { return "DURATION" }
+func (d *duration) String() string { return time.Duration(*d).String() }
 
-func (b *brokerFlags) register(f *pflag.FlagSet) {
-	f.StringVarP(&b.url, "url", "u", "", "broker's AMQP `URL`, or several with commas; a password is best\ngiven in $LOGTAIL_URL (default guest at localhost:5672)")
-	f.StringVarP(&b.exchange, "exchange", "x", "logs", "fanout exchange's `NAME`")
-}
-
-// defaultURL is RabbitMQ's own default.
-const defaultURL = "amqp://guest:guest@localhost:5672/"
-
-// broker returns the URL, or a usageError.
-func (b *brokerFlags) broker() (string, error) {
-	broker := cmp.Or(b.url, defaultURL)
-	if _, err := link.Parse(broker); err != nil {
-		return "", &usageError{err, "logtail"}
+func (d *duration) Set(s string) error {
+	parsed, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		return fmt.Errorf("must be a duration such as 500ms, 10s or 1h30m, of 290 years at most")
+	case parsed <= 0:
+		return fmt.Errorf("must be more than nothing")
 	}
-	return broker, nil
+	*d = duration(parsed)
+	return nil
 }
 
-// hint says how to name a broker, to who has named none.
-func (b *brokerFlags) hint(u *ui) {
-	if b.url == "" {
-		u.hint("name another broker with -u or $LOGTAIL_URL, or start one here with logtail --embedded")
+// count is a flag that holds a whole number from least to most.
+type count struct {
+	n           *int
+	least, most int
+}
+
+func (c *count) Type() string { return "NUMBER" }
+
+func (c *count) String() string {
+	if c.n == nil { // pflag asks a zero value for its text
+		return ""
 	}
+	return strconv.Itoa(*c.n)
+}
+
+func (c *count) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < c.least || n > c.most {
+		return fmt.Errorf("must be a whole number from %d to %d", c.least, c.most)
+	}
+	*c.n = n
+	return nil
 }

@@ -5,10 +5,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -23,29 +25,62 @@ func main() {
 
 // Exit codes.
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK      = 0 // ended as asked
+	exitError   = 1
+	exitUsage   = 2 // a mistake on the command line, in the environment or in the configuration
+	exitVerdict = 3 // the records are not as they should be, see verdictError
 )
+
+// verdictError is the end of a command that has done its work and found what it
+// was told to look for: --fail-on, --expect, --fail-on-gap, verify.
+type verdictError struct{ err error }
+
+func (e *verdictError) Error() string { return e.err.Error() }
+func (e *verdictError) Unwrap() error { return e.err }
+
+// usageError is the user's mistake on the command line or in the environment.
+type usageError struct {
+	err     error
+	command string // whose help says more
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...), "logtail"}
+}
 
 // run is the whole program. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ui := newUI(stdin, stdout, stderr)
+	if zone, problem := localZone(); problem != "" {
+		ui.notice("%s", problem)
+	} else if zone != nil {
+		time.Local = zone
+	}
 	root := newRoot(ui)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	ui.clear()
-	if usage, ok := errors.AsType[*usageError](err); ok {
-		ui.error(usage)
-		ui.hint("see " + usage.command + " --help")
-		return exitUsage
+	ui.status("")
+	usage, isUsage := errors.AsType[*usageError](err)
+	if err != nil && !isUsage && !ui.parsed {
+		usage, isUsage = &usageError{err, "logtail"}, true // cobra's own
 	}
+	_, isVerdict := errors.AsType[*verdictError](err)
 	switch {
 	case err == nil:
 		return exitOK
+	case isUsage:
+		ui.error(err)
+		ui.hint("see " + usage.command + " --help")
+		return exitUsage
 	case isClosedPipe(err):
 		// The reader, head for one, has seen enough.
 		return exitOK
+	case isVerdict:
+		ui.error(err)
+		return exitVerdict
 	}
 	ui.error(err)
 	return exitError

@@ -6,12 +6,14 @@ package main
 //   - Everything else goes to standard error, a line each, with "logtail: "
 //     before it; no capitals, no full stops. What to do about an error follows
 //     on a line of its own.
-//   - Colours are for terminals. NO_COLOR (https://no-color.org) turns them off,
-//     --color always turns them on.
+//   - Colours are for terminals. --color goes first, then NO_COLOR
+//     (https://no-color.org), then CLICOLOR_FORCE, which turns them on for what is
+//     no terminal (https://bixense.com/clicolors), then TERM=dumb.
 //   - What comes from outside, the broker's texts included, is shown without a
 //     byte that could control a terminal. Passwords are not shown at all.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +33,7 @@ type ui struct {
 	stdout, stderr io.Writer
 	mu             sync.Mutex // guards stderr: notices come from several goroutines
 	progress       bool       // a progress line is on the terminal
+	parsed         bool       // the command line was understood, a command runs
 }
 
 func newUI(stdin io.Reader, stdout, stderr io.Writer) *ui {
@@ -60,17 +63,21 @@ func (u *ui) line(kind, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.clearLocked()
-	fmt.Fprintf(u.stderr, "logtail: %s%s\n", kind, visible(text))
+	fmt.Fprintf(u.stderr, "logtail: %s%s\n", kind, visible(withoutPasswords(text)))
 }
 
 // status shows how far something has come, on a terminal, in place of what the
-// last call showed.
+// last call showed; an empty text takes it away.
 func (u *ui) status(text string) {
-	if !isTerminal(u.stderr) {
+	if !isTerminal(u.stderr) || dumb() {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if text == "" {
+		u.clearLocked()
+		return
+	}
 	text = visible(text)
 	// A line that wraps could not be taken back.
 	if f, ok := u.stderr.(*os.File); ok {
@@ -89,11 +96,14 @@ func (u *ui) clearLocked() {
 	}
 }
 
-// clear takes the progress line away.
-func (u *ui) clear() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.clearLocked()
+// whileRead returns a context that ends, too, when nobody can read standard
+// output any more.
+func (u *ui) whileRead(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if f, ok := u.stdout.(*os.File); ok {
+		whenUnread(ctx, f, cancel)
+	}
+	return ctx, cancel
 }
 
 // visible replaces what could control a terminal.
@@ -111,13 +121,19 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// dumb reports whether the terminal can do nothing but print.
+func dumb() bool { return os.Getenv("TERM") == "dumb" }
+
 // useColor decides for standard output by --color and the environment.
 func (u *ui) useColor(when string) bool {
-	switch when {
-	case "always":
-		return true
-	case "never":
+	force := os.Getenv("CLICOLOR_FORCE")
+	switch {
+	case when != "auto":
+		return when == "always"
+	case os.Getenv("NO_COLOR") != "":
 		return false
+	case force != "" && force != "0":
+		return true
 	}
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(u.stdout)
+	return !dumb() && isTerminal(u.stdout)
 }

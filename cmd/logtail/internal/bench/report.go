@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"encoding/json"
@@ -73,7 +73,7 @@ type pair struct {
 
 // report is the result of a benchmark.
 type report struct {
-	Load   load   `json:"load"`
+	Load   Load   `json:"load"`
 	Runs   []pair `json:"runs"`
 	Median []row  `json:"median"`
 }

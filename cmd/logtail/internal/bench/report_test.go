@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -70,7 +70,7 @@ func TestLossesAreErrors(t *testing.T) {
 // TestBaselinesBodyIsARecord makes sure that both sides measure the same bytes,
 // and that a time can be written over.
 func TestBaselinesBodyIsARecord(t *testing.T) {
-	l := load{Size: 250, Attrs: 7}
+	l := Load{Size: 250, Attrs: 7}
 	body := l.body()
 	if n := len(body); n < 230 || n > 260 {
 		t.Errorf("got %d bytes, want about 250: %s", n, body)

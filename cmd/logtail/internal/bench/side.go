@@ -1,43 +1,43 @@
-package main
+package bench
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/spf13/cobra"
+
+	"github.com/slogcast/slogcast/sink"
 )
 
-// newBenchSide is the command of bench's own processes.
-func newBenchSide(u *ui) *cobra.Command {
-	return &cobra.Command{
-		Use:    "bench-side",
-		Short:  "A process of logtail bench, which starts it",
-		Hidden: true,
-		Args:   noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			// Ctrl-C goes to all processes of a terminal. These end with their
-			// standard input, when the parent has heard all it wants or is gone.
-			s := side{tell: json.NewEncoder(u.stdout), orders: json.NewDecoder(u.stdin)}
-			if s.orders.Decode(&s.order) != nil || s.Load == nil {
-				return usagef("bench-side is started by logtail bench only")
-			}
-			if err := s.run(); err != nil {
-				return s.say(word{Error: err.Error()})
-			}
-			return nil
-		},
+// ErrNotStarted tells that a process is no side of a benchmark: nobody told it
+// what to do.
+var ErrNotStarted = errors.New("it is started by logtail bench only")
+
+// Side is what a process of a benchmark does. It takes its orders from in and
+// answers on out, and ends with in, when the parent has heard all it wants or is
+// gone: Ctrl-C goes to all processes of a terminal, and is not for it. settings
+// makes the settings of an archive's tail of a live one's.
+func Side(in io.Reader, out io.Writer, settings func(*sink.Config)) error {
+	s := side{tell: json.NewEncoder(out), orders: json.NewDecoder(in), archive: settings}
+	if s.orders.Decode(&s.order) != nil || s.Load == nil {
+		return ErrNotStarted
 	}
+	if err := s.run(); err != nil {
+		return s.say(word{Error: err.Error()})
+	}
+	return nil
 }
 
 // side is one side of a measurement.
 type side struct {
 	order
-	orders *json.Decoder
+	orders  *json.Decoder
+	archive func(*sink.Config) // makes the settings of an archive
 
 	mu   sync.Mutex // guards tell
 	tell *json.Encoder
@@ -93,7 +93,7 @@ func (s *side) produce() error {
 
 // pace says when to log the next record, and when it was the last.
 type pace struct {
-	load   *load
+	load   *Load
 	report func(done int)
 
 	mu       sync.Mutex // guards what follows
@@ -102,7 +102,7 @@ type pace struct {
 	reported time.Time
 }
 
-func newPace(l *load, report func(int)) *pace { return &pace{load: l, report: report} }
+func newPace(l *Load, report func(int)) *pace { return &pace{load: l, report: report} }
 
 // next waits until n more records are due. It reports false when all have been
 // logged.
@@ -129,7 +129,7 @@ func (p *pace) next(ctx context.Context, n int) bool {
 }
 
 // stride is how many records are logged between two looks at the clock.
-func (l *load) stride() int {
+func (l *Load) stride() int {
 	if l.Rate > 0 || l.Records > 0 && l.Records < 100_000 {
 		return 1
 	}
@@ -144,7 +144,7 @@ type meter struct {
 	cpu   time.Duration           // when it began
 }
 
-func newMeter(l *load) *meter {
+func newMeter(l *Load) *meter {
 	return &meter{timed: l.Rate > 0, times: hdrhistogram.New(1, time.Hour.Microseconds(), 3), cpu: cpuTime()}
 }
 

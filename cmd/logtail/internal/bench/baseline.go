@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -23,18 +23,13 @@ import (
 // window is how many messages are on their way unconfirmed, as in handler.
 const window = 1024
 
-// dialBaseline opens a channel to the first of the brokers.
+// dialBaseline opens a channel to the first of the brokers that can be reached.
 func dialBaseline(o *order) (*amqp.Connection, *amqp.Channel, error) {
-	first, _, _ := strings.Cut(o.URL, ",")
-	conn, err := amqp.Dial(first)
+	conn, ch, err := dialAny(o.URL)
 	if err != nil {
 		return nil, nil, err
 	}
-	ch, err := conn.Channel()
-	if err == nil {
-		err = ch.ExchangeDeclare(o.Exchange, "fanout", true, false, false, false, nil)
-	}
-	if err != nil {
+	if err := ch.ExchangeDeclare(o.Exchange, "fanout", true, false, false, false, nil); err != nil {
 		conn.Close()
 		return nil, nil, err
 	}
@@ -42,7 +37,7 @@ func dialBaseline(o *order) (*amqp.Connection, *amqp.Channel, error) {
 }
 
 // body returns a record of the load, encoded.
-func (l *load) body() []byte {
+func (l *Load) body() []byte {
 	var b bytes.Buffer
 	r := slog.NewRecord(time.Now().UTC(), slog.LevelInfo, "bench", 0)
 	r.AddAttrs(l.attrs()...)
@@ -146,7 +141,7 @@ func (s *side) tailBaseline() error {
 		}
 		defer f.Close()
 		out = bufio.NewWriterSize(f, 64<<10)
-		archiveConfig(&cfg)
+		s.archive(&cfg)
 	case "pretty":
 		out = &nowhere{}
 	}

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -12,16 +12,12 @@ import (
 	"time"
 )
 
-// benchRun is one measurement: a producer and tails, each a process of its own,
-// so that their processor time can be told apart. Parent and child speak JSON
-// lines over the child's standard input and output; the URL, which may hold a
-// password, is in none of their arguments.
-type benchRun struct {
-	*ui
-	load
-	name          string
-	url, exchange string
-	baseline      bool
+// run is one measurement: a producer and tails, each a process of its own. The
+// URL, which may hold a password, is in none of their arguments.
+type run struct {
+	*Config
+	name     string
+	baseline bool
 }
 
 // order is what the parent tells a child. The first one sets it up.
@@ -30,7 +26,7 @@ type order struct {
 	Exchange string `json:"exchange,omitempty"`
 	Produce  bool   `json:"produce,omitempty"` // or else tail
 	Baseline bool   `json:"baseline,omitempty"`
-	Load     *load  `json:"load,omitempty"`
+	Load     *Load  `json:"load,omitempty"`
 	Stop     bool   `json:"stop,omitempty"`   // to a producer: enough
 	Expect   *int   `json:"expect,omitempty"` // to a tail: how many records there are
 }
@@ -81,14 +77,14 @@ type child struct {
 	err   error     // of the child's end; after words is closed
 }
 
-func (r *benchRun) start(produce bool) (*child, error) {
+func (r *run) start(produce bool) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start process: %w", err)
 	}
-	cmd := exec.Command(self, "bench-side")
+	cmd := exec.Command(self, r.Command...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Stderr = r.stderr
+	cmd.Stderr = r.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start process: %w", err)
@@ -102,7 +98,7 @@ func (r *benchRun) start(produce bool) (*child, error) {
 	}
 	c := &child{cmd: cmd, in: in, tell: json.NewEncoder(in), words: make(chan word)}
 	go c.listen(out)
-	return c, c.tell.Encode(order{URL: r.url, Exchange: r.exchange, Produce: produce, Baseline: r.baseline, Load: &r.load})
+	return c, c.tell.Encode(order{URL: r.URL, Exchange: r.Exchange, Produce: produce, Baseline: r.baseline, Load: &r.Load})
 }
 
 func (c *child) listen(out io.Reader) {
@@ -141,10 +137,10 @@ func (c *child) next(progress func(int)) (word, error) {
 }
 
 // measure runs the tails and the producer.
-func (r *benchRun) measure(ctx context.Context) (*measured, error) {
-	r.status(r.name + ": connecting")
+func (r *run) measure(ctx context.Context) (*measured, error) {
+	r.Status(r.name + ": connecting")
 	var tails []*child
-	for range r.Tails {
+	for range r.Load.Tails {
 		t, err := r.start(false)
 		if t != nil {
 			defer t.end()
@@ -176,7 +172,7 @@ func (r *benchRun) measure(ctx context.Context) (*measured, error) {
 		return nil, errors.New("the producer gave no account")
 	}
 	m := newMeasured(w.Produced)
-	r.status(r.name + ": waiting for the tails")
+	r.Status(r.name + ": waiting for the tails")
 	expect := int(w.Produced.Accepted - w.Produced.Dropped)
 	for _, t := range tails {
 		if err := t.tell.Encode(order{Expect: &expect}); err != nil {
@@ -197,14 +193,14 @@ func (r *benchRun) measure(ctx context.Context) (*measured, error) {
 }
 
 // progress returns what shows how many records have been logged.
-func (r *benchRun) progress() func(int) {
+func (r *run) progress() func(int) {
 	start := time.Now()
 	return func(done int) {
 		elapsed := time.Since(start)
-		part, of := float64(done), float64(r.Records)
-		if r.Records == 0 {
-			part, of = elapsed.Seconds(), r.For.Seconds()
+		part, of := float64(done), float64(r.Load.Records)
+		if r.Load.Records == 0 {
+			part, of = elapsed.Seconds(), r.Load.For.Seconds()
 		}
-		r.status(fmt.Sprintf("%s  %s  %3.0f %%  %.0f records/s", r.name, bar(part, of), 100*part/of, float64(done)/elapsed.Seconds()))
+		r.Status(fmt.Sprintf("%s  %s  %3.0f %%  %.0f records/s", r.name, bar(part, of), 100*part/of, float64(done)/elapsed.Seconds()))
 	}
 }

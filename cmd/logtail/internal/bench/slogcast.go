@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"cmp"
@@ -17,7 +17,7 @@ import (
 
 // attrs returns the attributes of a record of about the size asked for, of one
 // kind after the other.
-func (l *load) attrs() []slog.Attr {
+func (l *Load) attrs() []slog.Attr {
 	var attrs []slog.Attr
 	for i := range l.Attrs {
 		key := fmt.Sprintf("a%d", i+1)
@@ -155,7 +155,7 @@ func (s *side) tailSlogcast() error {
 		}
 		defer file.Close()
 		w.Writer = file
-		archiveConfig(&cfg)
+		s.archive(&cfg)
 	default:
 		w.Writer = discard{}
 	}

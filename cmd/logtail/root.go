@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const description = `Watch the records that slogcast handlers broadcast over RabbitMQ, or archive them.
+
+logtail binds a temporary queue of its own to the exchange and shows every
+record from then on; any number of logtails see the same records. With --file
+it appends them to a file instead, as JSON lines, and acknowledges each once it
+is on disk.`
+
+const examples = `  logtail demo                             see what it is like, without a broker
+  logtail                                  watch the broker on this machine
+  logtail --embedded                       be the broker, and watch it
+  logtail -l warn                          only warnings and errors
+  LOGTAIL_URL=amqp://tail:secret@mq/ logtail
+  logtail --file app.log                   archive
+  logtail -o json | jq .msg                as JSON lines
+  logtail emit "hello" user=ann            log one record
+  make 2>&1 | logtail emit --app make      log every line of a program's output`
+
+// newRoot returns logtail with all its commands.
+func newRoot(u *ui) *cobra.Command {
+	root := newTail(u)
+	root.Version = version()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		u.parsed = true
+		if err := checkEmpty(cmd); err != nil {
+			return err
+		}
+		return fromEnvironment(cmd)
+	}
+	root.SetIn(u.stdin)
+	root.SetOut(u.stdout)
+	root.SetErr(u.stderr)
+	root.SetVersionTemplate("logtail {{.Version}}\n")
+	root.SetHelpFunc(help)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd.CommandPath()} })
+	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newCompletion(), newMan())
+	group(root, groupGeneral, func(f *pflag.FlagSet) {
+		f.Bool("version", false, "print the version") // without cobra's -v
+	})
+	complete(root)
+	return root
+}
+
+// noArgs is cobra.NoArgs with the words for who forgot a dash, or -u.
+func noArgs(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case strings.Contains(args[0], "://"):
+		return &usageError{errors.New("a broker's URL is given with -u, or in $LOGTAIL_URL, where others can't see its password"), cmd.CommandPath()}
+	case cmd.HasParent():
+		return &usageError{fmt.Errorf("unexpected argument %q", args[0]), cmd.CommandPath()}
+	}
+	return usagef("unknown command %q", args[0])
+}
+
+// version is the module's version as go install or the repository tells it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown version)"
+	}
+	return info.Main.Version + " " + info.GoVersion
+}
