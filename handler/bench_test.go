@@ -2,10 +2,12 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -88,6 +90,91 @@ func BenchmarkHandleWith(b *testing.B) {
 			for b.Loop() {
 				l.LogAttrs(context.Background(), slog.LevelInfo, "served", slog.String("method", "GET"), slog.Int("status", 200))
 			}
+		})
+	}
+}
+
+// failed logs a record with an error, as programs do where something goes wrong.
+func failed(l *slog.Logger) {
+	l.LogAttrs(context.Background(), slog.LevelError, "request failed",
+		slog.String("method", "GET"), slog.String("path", "/users/42"), slog.Int("status", 502), slog.Any("err", errBench))
+}
+
+var errBench = fmt.Errorf("get user: %w", errors.New("dial tcp 10.0.0.7:5432: connect: connection refused"))
+
+// BenchmarkHandleError has an error attribute, and attributes that were encoded
+// beforehand.
+func BenchmarkHandleError(b *testing.B) {
+	for _, h := range handlers[:2] {
+		b.Run("h="+h.name, func(b *testing.B) {
+			l := slog.New(h.make()).With("service", "web", "version", 3, "zone", "a")
+			b.ReportAllocs()
+			for b.Loop() {
+				failed(l)
+			}
+		})
+	}
+}
+
+func BenchmarkHandleErrorParallel(b *testing.B) {
+	for _, h := range handlers[:2] {
+		b.Run("h="+h.name, func(b *testing.B) {
+			l := slog.New(h.make()).With("service", "web", "version", 3, "zone", "a")
+			b.ReportAllocs()
+			b.ResetTimer() // filling the buffer took a while
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					failed(l)
+				}
+			})
+		})
+	}
+}
+
+// filling returns a handler whose buffer is filled for the first time, and how many
+// records that takes.
+func filling() (slog.Handler, int) {
+	h, _ := offline(nil)
+	return h, defaultBuffer / 300
+}
+
+// BenchmarkFilling fills the buffer for the first time, again and again.
+func BenchmarkFilling(b *testing.B) {
+	for _, h := range handlers[:2] {
+		b.Run("h="+h.name, func(b *testing.B) {
+			b.ReportAllocs()
+			l, left := slog.New(h.make()), 0
+			for b.Loop() {
+				if left--; left < 0 && h.name == "slogcast" {
+					var fresh slog.Handler
+					fresh, left = filling()
+					l = slog.New(fresh)
+				}
+				failed(l)
+			}
+		})
+	}
+}
+
+// BenchmarkFillingParallel is that from many goroutines.
+func BenchmarkFillingParallel(b *testing.B) {
+	for _, h := range handlers[:2] {
+		b.Run("h="+h.name, func(b *testing.B) {
+			b.ReportAllocs()
+			var current atomic.Pointer[slog.Logger]
+			var put atomic.Int64
+			current.Store(slog.New(h.make()))
+			_, most := filling()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for n := 0; pb.Next(); n++ {
+					if n%256 == 255 && put.Add(256)%int64(most) < 256 && h.name == "slogcast" {
+						fresh, _ := filling()
+						current.Store(slog.New(fresh))
+					}
+					failed(current.Load())
+				}
+			})
 		})
 	}
 }

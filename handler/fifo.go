@@ -76,7 +76,11 @@ func readEntry(b []byte) entry {
 	return e
 }
 
-func seqAt(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+// What the entry at the start of b has in its head.
+func seqAt(b []byte) uint64       { return binary.LittleEndian.Uint64(b) }
+func levelAt(b []byte) slog.Level { return slog.Level(binary.LittleEndian.Uint64(b[24:])) }
+func costAt(b []byte) int         { return headSize + int(binary.LittleEndian.Uint32(b[32:])) }
+func flagsAt(b []byte) flags      { return flags(b[36]) }
 
 // chunkSize is how much memory a fifo takes at a time. An entry of more than a
 // sixteenth of it has a chunk of its own, so that little is left over at the end
@@ -126,12 +130,7 @@ type fifo struct{ first, last *chunk }
 func (f *fifo) empty() bool { return f.first == nil || f.first.read == len(f.first.data) }
 
 // seq returns the sequence number of the oldest entry. f must not be empty.
-func (f *fifo) seq() uint64 { return seqAt(f.first.data[f.first.read:]) }
-
-// bodySize returns how many bytes the body of the oldest entry has.
-func (f *fifo) bodySize() int {
-	return int(binary.LittleEndian.Uint32(f.first.data[f.first.read+32:]))
-}
+func (f *fifo) seq() uint64 { return seqAt(f.oldest()) }
 
 // push appends a copy of e.
 func (f *fifo) push(e *entry) {
@@ -145,6 +144,30 @@ func (f *fifo) push(e *entry) {
 	e.putHead(c.data[at:])
 	copy(c.data[at+headSize:], e.body)
 	c.live++
+}
+
+// pushWhole appends a copy of an entry as it is in memory.
+func (f *fifo) pushWhole(b []byte) {
+	c := f.last
+	if c == nil || cap(c.data)-len(c.data) < len(b) {
+		c = f.grow(len(b))
+	}
+	c.data = append(c.data, b...)
+	c.live++
+}
+
+// oldest returns the oldest entry as it is in memory, and what follows it. f must
+// not be empty.
+func (f *fifo) oldest() []byte { return f.first.data[f.first.read:] }
+
+// drop removes the oldest entry, of n bytes, and lets go of it.
+func (f *fifo) drop(n int) {
+	c := f.first
+	c.read += n
+	if c.read == len(c.data) && c.next != nil {
+		f.first = c.next
+	}
+	c.release()
 }
 
 // grow appends a chunk for an entry of n bytes.

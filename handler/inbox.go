@@ -81,9 +81,9 @@ func (b *buffer) gatherLocked(e *entry) {
 	// Each number up to last is in one of them.
 	for i := 0; b.seq < last; {
 		if len(from[i]) > 0 && seqAt(from[i]) == b.seq+1 {
-			e := readEntry(from[i])
-			from[i] = from[i][e.cost():]
-			b.acceptLocked(&e)
+			n := costAt(from[i])
+			b.acceptWholeLocked(from[i][:n])
+			from[i] = from[i][n:]
 		} else if i++; i == len(b.inboxes) {
 			i = 0
 		}

@@ -45,11 +45,27 @@ func (b *buffer) makeRoomLocked(n, newRank int) bool {
 		if victim == nil {
 			return false
 		}
-		e := victim.pop()
-		b.giveUpLocked(shed, &e)
-		b.movedLocked()
+		b.shedLocked(victim)
 	}
 	return true
+}
+
+// shedLocked drops the oldest record of f.
+func (b *buffer) shedLocked(f *fifo) {
+	oldest := f.oldest()
+	if b.fallback != nil || len(b.flushes) > 0 || b.progress != nil || flagsAt(oldest) != 0 {
+		e := f.pop()
+		b.giveUpLocked(shed, &e)
+		b.movedLocked()
+		return
+	}
+	n, r := costAt(oldest), rank(levelAt(oldest))
+	b.ledger.dropped[shed][r]++
+	b.loss.tally[r]++
+	b.bytes -= n
+	b.entries--
+	b.pending--
+	f.drop(n)
 }
 
 // victimLocked returns the fifo whose oldest record is to be dropped for one

@@ -201,14 +201,16 @@ func (s *session) publish() (sent bool, err error) {
 		s.buffer.arm(seen)
 		return false, nil
 	}
-	rest := s.records
-	for len(rest) > 0 && s.handed {
+	rest, all := s.records, true
+	for len(rest) > 0 && s.handed && all {
 		n := s.together(rest)
-		s.send(rest[:n])
+		all = s.send(rest[:n])
 		rest = rest[n:]
 	}
 	if len(rest) > 0 {
-		s.buffer.giveBack(rest) // behind a message that takes a while
+		// They are behind a message that takes a while, or a record that was given
+		// up, which they have to tell of.
+		s.buffer.giveBack(rest)
 	}
 	clear(s.records)
 	_, err = s.hand()
@@ -282,14 +284,14 @@ func (s *session) together(records []entry) int {
 	return n
 }
 
-// send publishes records in one message, unless the broker does not take so large
-// a record.
-func (s *session) send(records []entry) {
+// send publishes records in one message. It reports false when it has given one up
+// instead, as the broker does not take so large a record.
+func (s *session) send(records []entry) bool {
 	first := &records[0]
 	if s.recordBytes > 0 && len(first.body) > s.recordBytes {
 		s.buffer.settle(records[:1], tooLarge)
 		s.buffer.giveBack(records[1:])
-		return
+		return false
 	}
 	s.parts = s.parts[:0]
 	for i := range records {
@@ -304,6 +306,7 @@ func (s *session) send(records []entry) {
 		Time:     first.time(),
 		Dropped:  first.missing,
 	}, first.level, records)
+	return true
 }
 
 // post publishes a message of s.parts with the records, if any, of the buffer.

@@ -343,7 +343,7 @@ func (s *trial) settled(closed error) {
 	if attempted := s.attempted.Load(); st.Accepted > attempted {
 		s.errorf("given to Handle were %d: %+v", attempted, st)
 	}
-	if s.heal && s.refusing == 0 && s.hostile.fallback != "hang" && closed != nil {
+	if s.heal && s.refusing == 0 && s.hostile.fallback != "hang" && closed != nil && !(s.opts.Unconfirmed && strings.Contains(closed.Error(), "nobody confirms")) {
 		s.errorf("Close of a healthy broker: %v; %+v", closed, st)
 	}
 	if closed == nil && !s.opts.Unconfirmed && st.Dropped.Closed > 0 && s.hostile == (hostility{}) {
