@@ -95,11 +95,11 @@ func (s *session) open() error {
 func (s *session) run(ctx context.Context) error {
 	for {
 		s.settle()
-		sent, err := s.publish()
+		sent, stop := false, false
+		err := s.refused(time.Now())
 		if err == nil {
-			err = s.refused(time.Now())
+			sent, err = s.publish()
 		}
-		stop := false
 		switch {
 		case err != nil:
 			err = s.recover(s.why(err))
@@ -219,6 +219,9 @@ func (s *session) publish() (sent bool, err error) {
 
 // free reports whether something may be published.
 func (s *session) free() bool {
+	if s.refusal.going() && s.window.len() > 0 {
+		return false // a single message is tried
+	}
 	return s.handed && !s.paused && s.asked == nil && s.window.room() > 0
 }
 
