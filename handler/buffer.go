@@ -141,7 +141,7 @@ func (b *buffer) acceptLocked(e *entry) {
 // acceptWholeLocked is acceptLocked for an entry as it is in memory, quicker for
 // what most of them are.
 func (b *buffer) acceptWholeLocked(whole []byte) {
-	n, r := len(whole), rank(levelAt(whole))
+	n, r := cost(len(whole)), rank(levelAt(whole))
 	if flagsAt(whole) != 0 || b.closed || b.bytes+n > b.limit && !b.makeRoomLocked(n, r) {
 		e := readEntry(whole)
 		b.acceptLocked(&e)
@@ -202,7 +202,7 @@ func (b *buffer) take(dst []entry, most, size int) (records []entry, seen uint64
 		if f == nil {
 			break
 		}
-		if size -= costAt(f.oldest()) - headSize; size < 0 && n > 0 {
+		if size -= sizeAt(f.oldest()) - headSize; size < 0 && n > 0 {
 			break
 		}
 		e := f.pop()

@@ -46,10 +46,24 @@ func (e *entry) time() time.Time {
 // number, missing, time, level, length and flags.
 const headSize = 8 + 8 + 8 + 8 + 4 + 4
 
-// cost is how many bytes an entry with a body of n bytes takes.
-func cost(n int) int { return headSize + n }
+// size returns how many bytes an entry with a body of n bytes has.
+func size(n int) int { return headSize + n }
 
-func (e *entry) cost() int { return cost(len(e.body)) }
+// cost returns how much memory an entry of n bytes takes. What has a chunk of its
+// own gets what Go's allocator has: steps of about a kilobyte, and whole pages of
+// 8 KiB from 32 KiB on.
+func cost(n int) int {
+	switch {
+	case n <= largeEntry:
+		return n
+	case n <= 32<<10:
+		return (n + 1<<10 - 1) &^ (1<<10 - 1)
+	}
+	return (n + 8<<10 - 1) &^ (8<<10 - 1)
+}
+
+func (e *entry) size() int { return size(len(e.body)) }
+func (e *entry) cost() int { return cost(e.size()) }
 
 // putHead writes the head of e into the first bytes of b.
 func (e *entry) putHead(b []byte) {
@@ -79,7 +93,7 @@ func readEntry(b []byte) entry {
 // What the entry at the start of b has in its head.
 func seqAt(b []byte) uint64       { return binary.LittleEndian.Uint64(b) }
 func levelAt(b []byte) slog.Level { return slog.Level(binary.LittleEndian.Uint64(b[24:])) }
-func costAt(b []byte) int         { return headSize + int(binary.LittleEndian.Uint32(b[32:])) }
+func sizeAt(b []byte) int         { return headSize + int(binary.LittleEndian.Uint32(b[32:])) }
 func flagsAt(b []byte) flags      { return flags(b[36]) }
 
 // chunkSize is how much memory a fifo takes at a time. An entry of more than a
@@ -134,7 +148,7 @@ func (f *fifo) seq() uint64 { return seqAt(f.oldest()) }
 
 // push appends a copy of e.
 func (f *fifo) push(e *entry) {
-	n := e.cost()
+	n := e.size()
 	c := f.last
 	if c == nil || cap(c.data)-len(c.data) < n {
 		c = f.grow(n)
@@ -193,7 +207,7 @@ func (f *fifo) pop() entry {
 	c := f.first
 	e := readEntry(c.data[c.read:])
 	e.chunk = c
-	c.read += e.cost()
+	c.read += e.size()
 	if c.read == len(c.data) && c.next != nil {
 		f.first = c.next
 	}

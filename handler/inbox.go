@@ -41,7 +41,7 @@ func newInboxes(limit int, overflow Overflow) []inbox {
 // add takes a copy of the record, with the next of the sequence numbers, if it
 // has room.
 func (in *inbox) add(issued *atomic.Uint64, level slog.Level, unix int64, body []byte, f flags) bool {
-	n := cost(len(body))
+	n := size(len(body))
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	at := len(in.data)
@@ -81,7 +81,7 @@ func (b *buffer) gatherLocked(e *entry) {
 	// Each number up to last is in one of them.
 	for i := 0; b.seq < last; {
 		if len(from[i]) > 0 && seqAt(from[i]) == b.seq+1 {
-			n := costAt(from[i])
+			n := sizeAt(from[i])
 			b.acceptWholeLocked(from[i][:n])
 			from[i] = from[i][n:]
 		} else if i++; i == len(b.inboxes) {

@@ -59,10 +59,10 @@ func (b *buffer) shedLocked(f *fifo) {
 		b.movedLocked()
 		return
 	}
-	n, r := costAt(oldest), rank(levelAt(oldest))
+	n, r := sizeAt(oldest), rank(levelAt(oldest))
 	b.ledger.dropped[shed][r]++
 	b.loss.tally[r]++
-	b.bytes -= n
+	b.bytes -= cost(n)
 	b.entries--
 	b.pending--
 	f.drop(n)

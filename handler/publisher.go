@@ -68,7 +68,7 @@ func (p *publisher) start(endpoints []link.Endpoint) {
 	p.status.start()
 	if p.Fallback != nil {
 		// Any record should fit.
-		share := min(max(p.buffer.limit/8, cost(p.MaxRecord)), p.buffer.limit/2)
+		share := min(max(p.buffer.limit/8, cost(size(p.MaxRecord))), p.buffer.limit/2)
 		p.buffer.limit -= share
 		p.buffer.fallback = startFallback(p.Fallback, share)
 	}

@@ -1,0 +1,220 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slogcast/slogcast/handler"
+	"github.com/slogcast/slogcast/internal/brokertest"
+)
+
+// panickingLeveler panics.
+type panickingLeveler struct{}
+
+func (panickingLeveler) Level() slog.Level { panic("leveler") }
+
+// panickingHandler panics.
+type panickingHandler struct{ slog.Handler }
+
+func (panickingHandler) Enabled(context.Context, slog.Level) bool  { panic("enabled") }
+func (panickingHandler) Handle(context.Context, slog.Record) error { panic("handle") }
+
+// Every function of the program's may panic, and what it is asked for goes on.
+func TestFunctionsThatPanicCostNothingElse(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		messages := receiver(t, b, exchange, nil)
+		proxy := b.Proxy(t)
+		calls := 0
+		h := newHandler(t, proxy.URL, handler.Options{
+			Exchange: exchange,
+			Level:    panickingLeveler{},
+			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == "panic" {
+					panic("replace")
+				}
+				return a
+			},
+			ContextAttrs: func(ctx context.Context) []slog.Attr {
+				if ctx.Value(contextKey{}) != nil {
+					panic("context")
+				}
+				return nil
+			},
+			Credentials: func(context.Context) (string, string, error) {
+				if calls++; calls == 1 {
+					panic("hunter2")
+				}
+				return "guest", "guest", nil
+			},
+			OnError:  func(error) { panic("on error") },
+			Fallback: panickingHandler{},
+		})
+		l := slog.New(h)
+		l.Info("m", "panic", 1)
+		l.With("panic", 1).Info("with")
+		l.WithGroup("g").With(slog.Group("h", "panic", 1)).Info("with group", "a", 1)
+		l.InfoContext(context.WithValue(t.Context(), contextKey{}, true), "context")
+		l.Info("whole", "a", 1)
+		closeClean(t, h)
+		for _, want := range []string{
+			`"!PANIC":"in ReplaceAttr or ContextAttrs, the record is lost: replace"`,
+			`"msg":"with","!PANIC":"in ReplaceAttr, the attributes of With are lost: replace"`,
+			`"msg":"with group","g":{"!PANIC":"in ReplaceAttr, the attributes of With are lost: replace","a":1}`,
+			`"!PANIC":"in ReplaceAttr or ContextAttrs, the record is lost: context"`,
+			`"msg":"whole","a":1}`,
+		} {
+			body := string(next(t, messages).Body)
+			if !strings.Contains(body, want) || !json.Valid([]byte(body)) {
+				t.Errorf("got %s, want %s in it", body, want)
+			}
+		}
+		s := h.Stats()
+		if s.Confirmed != 3 || s.Dropped.Oversize != 2 || strings.Contains(s.LastError, "hunter2") || !strings.Contains(s.LastError, "the function panicked") {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+// A function that does not return holds up nothing but itself.
+func TestFunctionsThatHangHoldUpNothing(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		release := make(chan struct{})
+		defer close(release)
+		proxy := b.Proxy(t)
+		h := newHandler(t, proxy.URL+"?connection_timeout=100", handler.Options{
+			Exchange: b.Exchange(t),
+			Credentials: func() func(context.Context) (string, string, error) {
+				calls := 0
+				return func(ctx context.Context) (string, string, error) {
+					if calls++; calls == 1 {
+						<-time.After(300 * time.Millisecond) // whatever ctx says
+					}
+					return "guest", "guest", nil
+				}
+			}(),
+			OnError: func(error) { <-release },
+		})
+		for range 3 {
+			slog.New(h).Info("m")
+			if err := h.Flush(soonContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			proxy.Cut()
+		}
+		closeClean(t, h)
+	})
+}
+
+// Who logs from a function that the Handler calls logs a record like any other.
+func TestFunctionsMayLogThroughTheHandler(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		messages := receiver(t, b, exchange, nil)
+		var l *slog.Logger
+		ready := make(chan struct{})
+		logged := make(chan struct{}, 10)
+		h := newHandler(t, "amqp://127.0.0.1:9/,"+b.URL, handler.Options{
+			Exchange: exchange,
+			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == "nested" {
+					l.Info("from ReplaceAttr")
+				}
+				return a
+			},
+			OnError: func(error) {
+				<-ready
+				l.Info("from OnError")
+				select {
+				case logged <- struct{}{}:
+				default:
+				}
+			},
+		})
+		l = slog.New(h)
+		close(ready)
+		l.Info("m", "nested", 1)
+		seen := map[string]bool{}
+		for len(seen) < 2 {
+			var body struct{ Msg string }
+			_ = json.Unmarshal(next(t, messages).Body, &body)
+			seen[body.Msg] = true
+		}
+		closeClean(t, h)
+		if !seen["from ReplaceAttr"] || !seen["m"] {
+			t.Errorf("got %v", seen)
+		}
+	})
+}
+
+// stderrVariable makes the test binary a program whose standard error nobody
+// reads.
+const stderrVariable = "HANDLER_TEST_STDERR"
+
+// TestNobodyReadsStandardError has a program log through a Handler whose broker is
+// away and whose standard error is a pipe without a reader: the Handler's own line
+// must not be its end.
+func TestNobodyReadsStandardError(t *testing.T) {
+	if os.Getenv(stderrVariable) != "" {
+		h, err := handler.New("amqp://127.0.0.1:9/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slog.New(h).Info("m")
+		late := time.After(soon)
+		for poll := time.Tick(time.Millisecond); h.Stats().LastError == ""; {
+			select {
+			case <-poll:
+			case <-late:
+				t.Fatal("no error")
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_ = h.Close(ctx) // it waits for what is to be told
+		os.Exit(0)
+	}
+	for name, full := range map[string]bool{"its reader has gone": false, "its reader does not read": true} {
+		t.Run(name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			if full {
+				defer r.Close()
+				fill(t, w)
+			} else {
+				r.Close()
+			}
+			cmd := exec.CommandContext(soonContext(t), os.Args[0], "-test.run", "^TestNobodyReadsStandardError$")
+			cmd.Env = append(os.Environ(), stderrVariable+"=1", "LOGTAIL_TEST_BROKER=embedded")
+			cmd.Stderr = w
+			if out, err := cmd.Output(); err != nil {
+				t.Errorf("the program has ended: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// fill writes to w until it takes no more.
+func fill(t *testing.T, w *os.File) {
+	t.Helper()
+	if err := w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := w.Write(make([]byte, 4096)); errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
