@@ -83,8 +83,13 @@ func (t *Terminal) appendValue(value sink.Value) {
 }
 
 func (t *Terminal) appendKey(key string) {
-	t.putMatches(dim, key, needsQuotes(key))
-	t.open(dim)
+	if quoted := needsQuotes(key); quoted || t.opts.Color && len(t.opts.Highlight) > 0 {
+		t.putMatches(dim, key, quoted)
+		t.open(dim)
+	} else {
+		t.open(dim)
+		t.buf = appendSafe(t.buf, key)
+	}
 	t.buf = append(t.buf, '=')
 	t.close(dim)
 }
