@@ -103,7 +103,7 @@ func (t *Terminal) appendBlock(b *block) {
 		t.open(dim)
 		t.buf = append(t.buf, ':')
 		t.close(dim)
-		t.endLine(start, len(t.buf))
+		t.endLine(start, len(t.buf), true)
 		indent = "  "
 	}
 	if b.lines == "" {
@@ -129,11 +129,11 @@ func (t *Terminal) appendMark() (start int) {
 }
 
 func (t *Terminal) appendMarked(text, indent string) {
-	for line := range strings.SplitSeq(trimLines(text), "\n") {
+	for line := range strings.SplitSeq(strings.TrimLeft(trimLines(text), "\r\n"), "\n") {
 		start := t.appendMark()
 		t.buf = append(t.buf, indent...)
 		column := len(t.buf)
 		t.put("", strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", "    "))
-		t.endLine(start, column)
+		t.endLine(start, column, true)
 	}
 }

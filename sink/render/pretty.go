@@ -83,7 +83,7 @@ func (t *Terminal) appendPretty(r *sink.Record, now time.Time) {
 	for len(t.buf) > column && t.buf[len(t.buf)-1] == ' ' {
 		t.buf = t.buf[:len(t.buf)-1]
 	}
-	t.endLine(line, column)
+	t.endLine(line, column, false)
 	for i := range t.line.blocks {
 		t.appendBlock(&t.line.blocks[i])
 	}

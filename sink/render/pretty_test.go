@@ -49,6 +49,7 @@ func golden() []sink.Record {
 		of("bin", "\x00\x01\xff\xfe"),
 		of("py", `{"time":"2026-11-22T23:59:59Z","level":"error","msg":"\n\nyesterday","source":{"file":"a.py","line":3,"region":"eu"},"stack":["at a","at b"],"took_ms":93000,"body_bytes":15728640,"id":12345678901234567890.10}`),
 		of("cjk", `{"time":"2026-11-23T10:20:34Z","level":"CRITICAL","msg":"\u001b[31m世界\u001b[0m 🎉 数据库连接失败数据库连接失败数据库连接失败数据库连接失败","名":"値 値"}`),
+		of("py", `{"time":"2026-11-23T10:20:35Z","level":"error","msg":"long frame","stack":"\nat a very long line of a stack that does not fit into what is narrow\nat b"}`),
 		of("py", `{"time":"2026-11-23T10:20:35Z","level":"error","msg":"frames","exception":[{"type": "E","frames":[{"line": 1}]}],"x":[1, 2]}`),
 	}
 }

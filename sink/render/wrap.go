@@ -10,8 +10,8 @@ import (
 const narrowest = 20
 
 // endLine ends the line that begins at start, and fits it into the width. What
-// is wrapped is indented to where column is.
-func (t *Terminal) endLine(start, column int) {
+// is wrapped is indented to where column is, and marked in a block.
+func (t *Terminal) endLine(start, column int, block bool) {
 	t.buf = append(t.buf, '\n')
 	width := t.opts.Width
 	if width <= 0 || len(t.buf)-start <= width {
@@ -20,14 +20,14 @@ func (t *Terminal) endLine(start, column int) {
 	width = max(width, narrowest)
 	indent := measure(t.buf[start:column])
 	if indent > width/2 {
-		indent = 4
+		indent, block = 4, false
 	}
 	t.line.text = append(t.line.text[:0], t.buf[start:len(t.buf)-1]...)
 	t.buf = t.buf[:start]
 	if t.opts.Truncate {
 		t.appendCut(t.line.text, width)
 	} else {
-		t.appendWrapped(t.line.text, width, indent)
+		t.appendWrapped(t.line.text, width, indent, block)
 	}
 	t.buf = append(t.buf, '\n')
 }
@@ -61,7 +61,7 @@ func measure(line []byte) (columns int) {
 
 // appendWrapped appends the line in parts of at most width columns, divided at
 // spaces where that is possible.
-func (t *Terminal) appendWrapped(line []byte, width, indent int) {
+func (t *Terminal) appendWrapped(line []byte, width, indent int, block bool) {
 	room := width
 	for {
 		end, next := breakLine(line, room)
@@ -70,7 +70,12 @@ func (t *Terminal) appendWrapped(line []byte, width, indent int) {
 			return
 		}
 		t.buf = append(t.buf, '\n')
-		t.pad(indent)
+		if block {
+			t.appendMark()
+			t.pad(indent - blockIndent - len("| "))
+		} else {
+			t.pad(indent)
+		}
 		room = width - indent
 	}
 }
