@@ -44,7 +44,7 @@ func TestOutputGrowsWithTheRecord(t *testing.T) {
 		"template": {Format: Template, Template: tmpl, Escape: true},
 	} {
 		opts.Now = now
-		for kind, body := range hostile(1 << 15) {
+		for kind, body := range hostile(1 << 12) {
 			t.Run(fmt.Sprintf("%s/%s", name, kind), func(t *testing.T) {
 				const most = 48
 				var out bytes.Buffer
