@@ -25,7 +25,7 @@ func (o *outputFlags) register(f *pflag.FlagSet) {
 func (o *outputFlags) terminal(u *ui) *render.Terminal {
 	return render.New(u.stdout, render.Options{
 		Color:  u.useColor(o.color.value),
-		JSON:   o.format.value == "json",
+		Format: render.Format(o.format.value),
 		Escape: isTerminal(u.stdout),
 	})
 }

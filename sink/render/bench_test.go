@@ -61,7 +61,7 @@ func BenchmarkRender(b *testing.B) {
 		b.Run(fmt.Sprintf("r=slogcast/color=%t", color), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				render(b, path, New(io.Discard, Options{Color: color}))
+				render(b, path, New(io.Discard, Options{Color: color, Now: func() time.Time { return at }}))
 			}
 			b.ReportMetric(records*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 		})
@@ -84,7 +84,7 @@ func render(b *testing.B, path string, t *Terminal) {
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, 64<<10)
-	var batch []sink.Record
+	batch := make([]sink.Record, 0, 128)
 	var text []byte
 	flush := func() {
 		if err := t.Write(context.Background(), batch); err != nil {
@@ -104,8 +104,10 @@ func render(b *testing.B, path string, t *Terminal) {
 		start := len(text)
 		text = append(text, line...)
 		body := text[start:]
-		batch = append(batch, sink.ParseLine(body))
-		batch[len(batch)-1].App = "web"
+		batch = batch[:len(batch)+1]
+		r := &batch[len(batch)-1]
+		r.SetLine(body)
+		r.App = "web"
 		if len(batch) == 128 {
 			flush()
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"testing"
 	"time"
@@ -46,21 +47,38 @@ func golden() []sink.Record {
 		of("\x1b]0;title\a", `{"time":"2026-11-23T10:20:33Z","level":"\u001b[5mX","msg":"level and app"}`),
 		of("json", `{"severity":"notice","message":"of another logger","nested":{"x":{"y":{}}}}`),
 		of("bin", "\x00\x01\xff\xfe"),
+		of("py", `{"time":"2026-11-22T23:59:59Z","level":"error","msg":"\n\nyesterday","source":{"file":"a.py","line":3,"region":"eu"},"stack":["at a","at b"],"took_ms":93000,"body_bytes":15728640,"id":12345678901234567890.10}`),
+		of("cjk", `{"time":"2026-11-23T10:20:34Z","level":"CRITICAL","msg":"\u001b[31m世界\u001b[0m 🎉 数据库连接失败数据库连接失败数据库连接失败数据库连接失败","名":"値 値"}`),
+		of("py", `{"time":"2026-11-23T10:20:35Z","level":"error","msg":"long frame","stack":"\nat a very long line of a stack that does not fit into what is narrow\nat b"}`),
+		of("py", `{"time":"2026-11-23T10:20:35Z","level":"error","msg":"frames","exception":[{"type": "E","frames":[{"line": 1}]}],"x":[1, 2]}`),
 	}
 }
 
+// now is the clock of the tests.
+func now() time.Time { return at }
+
 func TestTerminalGolden(t *testing.T) {
-	local := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = local })
+	tmpl, err := ParseTemplate(`{{.Time.Format "15:04"}} {{pad 5 .LevelName}} {{color "green" .App}} {{.Message}} {{.Get "job.by.name"}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, opts := range map[string]Options{
-		"plain":   {},
-		"color":   {Color: true},
-		"json":    {JSON: true},
-		"escaped": {JSON: true, Escape: true},
+		"plain":     {},
+		"color":     {Color: true, Links: true, Highlight: []*regexp.Regexp{regexp.MustCompile("fail|such"), regexp.MustCompile("user")}},
+		"light":     {Color: true, Light: true},
+		"narrow":    {Width: 60},
+		"truncated": {Width: 60, Truncate: true, Color: true},
+		"hidden":    {Hide: []string{"app", "job"}, Show: []string{"job.id"}, Time: "2006-01-02 15:04"},
+		"relative":  {Time: relative, Show: []string{"err"}},
+		"json":      {Format: JSON},
+		"escaped":   {Format: JSON, Escape: true},
+		"raw":       {Format: Raw, Escape: true},
+		"logfmt":    {Format: Logfmt},
+		"template":  {Format: Template, Template: tmpl, Escape: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
+			opts.UTC, opts.Now = true, now
 			if err := New(&out, opts).Write(t.Context(), golden()); err != nil {
 				t.Fatal(err)
 			}
@@ -102,17 +120,17 @@ func FuzzTerminal(f *testing.F) {
 		r := sink.ParseLine(body)
 		r.App, r.Producer, r.Seq, r.Received = app, "p", 1, at
 		line := r.AppendLine(nil)
-		for _, opts := range []Options{{}, {JSON: true, Escape: true}} {
+		for _, opts := range []Options{{}, {Width: 40}, {Format: JSON}, {Format: Raw, Escape: true}, {Format: Logfmt}} {
 			var out bytes.Buffer
 			if err := New(&out, opts).Write(t.Context(), []sink.Record{r}); err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range out.String() {
-				if c != '\n' && !safe(c) {
+				if c != '\n' && (c != '\t' || opts.Format != Raw) && !safe(c) && !inContext(c) {
 					t.Errorf("%+v: %U in %q", opts, c, out.String())
 				}
 			}
-			if opts.JSON && !sameJSON(line, out.Bytes()) {
+			if opts.Format == JSON && !sameJSON(line, out.Bytes()) {
 				t.Errorf("escaping has changed %q to %q", line, out.String())
 			}
 		}
@@ -133,7 +151,7 @@ func sameJSON(a, b []byte) bool {
 // TestAllocations holds what a rendered line costs in memory, once the buffers
 // are there.
 func TestAllocations(t *testing.T) {
-	terminal := New(io.Discard, Options{Color: true})
+	terminal := New(io.Discard, Options{Color: true, Now: now})
 	records := []sink.Record{sink.ParseLine(served(1)[0])}
 	write := func() { _ = terminal.Write(t.Context(), records) }
 	for range 100 {
