@@ -134,6 +134,9 @@ func (t *Terminal) appendRecord(r *sink.Record) {
 	for _, a := range attrs {
 		t.appendAttr(a.Key, a.Value, 0)
 	}
+	if stack := r.Stack(); stack != "" {
+		t.tails = append(t.tails, block{"stack", stack})
+	}
 	t.buf = append(bytes.TrimRight(t.buf, " "), '\n')
 	for _, b := range t.tails {
 		t.appendBlock(b)
