@@ -52,8 +52,9 @@ var conventions = []convention{
 	{name: "Envoy", with: "response_code", time: "start_time"},
 	{name: "date and time apart", with: "date", time: "date+time"},
 
-	{name: "slog, and most", time: "time ts timestamp @timestamp", level: "level severity lvl", message: "msg message", stack: "stack stacktrace stack_trace"},
+	{name: "slog, and most", time: "time ts timestamp @timestamp", level: "level", message: "msg message", stack: "stack stacktrace stack_trace"},
 	{name: "severity, of syslog, OpenTelemetry or Google", level: "severity", scale: severityScale},
+	{name: "zerolog and others, short", level: "lvl"},
 	{name: "zap", level: "L?", time: "T", message: "M", stack: "S stacktrace"},
 	{name: "bunyan, pino", time: "time", level: "level", message: "msg", stack: "err.stack error.stack"},
 	{name: "Elastic Common Schema", time: "@timestamp", level: "log.level log.syslog.severity.name", message: "message", stack: "error.stack_trace error.stack"},

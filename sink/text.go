@@ -313,6 +313,11 @@ func (p *prefix) pass(word string) {
 	p.at += len(word)
 }
 
+// ordinary are levels' names that begin other lines as well, "config: ", say.
+var ordinary = map[string]bool{
+	"log": true, "config": true, "fine": true, "detail": true, "hint": true, "statement": true, "audit": true, "success": true, "silly": true, "note": true, "assert": true,
+}
+
 // isLevel reports whether the word is the level of the line: at its start in
 // capitals, brackets or before a colon; elsewhere only behind a time or
 // something in brackets.
@@ -336,10 +341,13 @@ func (p *prefix) isLevel(word string) bool {
 	if before == 'm' && strings.HasSuffix(p.text[:p.at], "m") && strings.Contains(p.text[:p.at], "\x1b[") {
 		before = '['
 	}
+	if after == '-' || after == '=' || strings.EqualFold(name, "http") || !capitals && ordinary[strings.ToLower(name)] {
+		return false
+	}
 	bracketed := strings.IndexByte("[<(|{", before) >= 0 || strings.IndexByte("]>)|}", after) >= 0
 	switch {
 	case len(name) == 1:
-		return capitals && name == word && !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0 || after == '/' && p.dated)
+		return strings.Contains("EWIDFV", name) && name == word && !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0 || after == '/' && p.dated)
 	case p.words == 0:
 		return capitals || bracketed || after == ':' || p.dated
 	case !p.dated && p.plain:

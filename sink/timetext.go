@@ -329,7 +329,7 @@ func cutClock(d date, s string) (date, string, bool) {
 	if s == "" || strings.IndexByte("Tt _:", s[0]) < 0 {
 		return d, s, false
 	}
-	s = strings.TrimLeft(s[1:], " ")
+	s = strings.TrimLeft(s[1:], " :")
 	var ok bool
 	if d.hour, s, ok = cutNumber(s, 1, 2); !ok || !strings.HasPrefix(s, ":") {
 		return d, s, false

@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slogcast/slogcast/internal/jsontext"
 )
@@ -101,9 +101,8 @@ func timestamp(n int64) time.Time {
 // keep returns b as a string, of the length of a short one and valid UTF-8: the
 // last one, if it is the same.
 func keep(last *string, b []byte) string {
-	b = b[:min(len(b), shortString)]
-	if string(b) != *last {
-		*last = strings.ToValidUTF8(Clamp(string(b)), "\uFFFD")
+	if b = b[:min(len(b), ShortString+utf8.UTFMax)]; string(b) != *last {
+		*last = Clean(string(b))
 	}
 	return *last
 }
