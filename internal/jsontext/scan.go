@@ -2,6 +2,7 @@ package jsontext
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"iter"
 	"strings"
@@ -93,6 +94,12 @@ func cutString(b []byte) (rest []byte, ok bool) {
 		return nil, false
 	}
 	for i := 1; i < len(b); i++ {
+		for len(b)-i >= 8 && !stops(binary.LittleEndian.Uint64(b[i:])) {
+			i += 8
+		}
+		if i == len(b) {
+			return nil, false
+		}
 		switch c := b[i]; {
 		case c == '"':
 			return b[i+1:], true
@@ -113,6 +120,14 @@ func cutString(b []byte) (rest []byte, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+// stops reports whether one of eight bytes of a JSON string needs a look: a
+// quote, a backslash, or a control character.
+func stops(b uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := b^ones*'"', b^ones*'\\'
+	return ((quote-ones)&^quote|(backslash-ones)&^backslash|(b-ones*' ')&^b)&highs != 0
 }
 
 func isHex(digits []byte) bool {
@@ -232,6 +247,9 @@ func SkipSpace[T ~string | ~[]byte](b T) T {
 // stringLen returns the length of the quoted string at the start of s.
 func stringLen(s string) int {
 	for i := 1; ; i++ {
+		for len(s)-i >= 8 && !stops(load8(s[i:])) {
+			i += 8
+		}
 		switch s[i] {
 		case '\\':
 			i++
