@@ -410,6 +410,9 @@ func (g *reading) considerLevel(i int, u *use, v Value) {
 	}
 	f := &g.found[levelRole]
 	rank := class + u.rank
+	if u.rank < 0 { // the user has said so
+		rank = u.rank
+	}
 	if f.sooner(rank) || rank == f.rank && f.attr == i && ok && level > g.level {
 		*f = found{rank, i, u.path}
 		g.levelText, g.level, g.ranked = text, level, ok

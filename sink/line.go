@@ -55,9 +55,9 @@ func (r *Record) AppendLine(dst []byte) []byte {
 	if r.Host != "" {
 		dst = appendMember(dst, "@host", r.Host)
 	}
-	if r.Key != "" || r.Headers != "" || r.hint != "" {
-		if hint := r.levelHint(); hint != "" && r.decode().levelText == hint {
-			dst = appendMember(dst, "@level", hint)
+	if r.Key != "" && r.Seq == 0 || r.Headers != "" || r.hint != "" {
+		if d := r.decode(); d.hinted {
+			dst = appendMember(dst, "@level", d.levelText)
 		}
 	}
 	if !text && !r.startsWithTime() {

@@ -137,6 +137,7 @@ type parts struct {
 	level     slog.Level
 	levelText string
 	ranked    bool // level is what levelText says, or the record has none
+	hinted    bool // the level is not the record's own: see levelHint
 	message   string
 	stack     string
 	attrs     []Attr // a part of all
@@ -194,7 +195,7 @@ func (d *parts) read(r *Record) {
 	}
 	if d.levelText == "" && d.ranked {
 		d.levelText = r.levelHint()
-		if d.levelText != "" {
+		if d.hinted = d.levelText != ""; d.hinted {
 			d.level, d.ranked = rankName(d.levelText, nil)
 		}
 	}
