@@ -25,7 +25,7 @@ type Record struct {
 	Host     string    // header host
 	Sent     time.Time // AMQP property timestamp, whole seconds; zero when missing
 	Received time.Time
-	Encoding string // AMQP property content-encoding: "gzip", say; not undone
+	Encoding string // AMQP property content-encoding: "zstd", say, where it is not undone
 	Key      string // routing key, where it is not that of a handler
 	Headers  Value  // the message's other headers, a JSON object; "" for none
 
@@ -114,20 +114,10 @@ func (r *Record) arrival() time.Time {
 
 // text returns a body that is not a JSON object as a message.
 func (r *Record) text() string {
-	if coded(r.Encoding) {
+	if envelope.Coded(r.Encoding) {
 		return fmt.Sprintf("[%d bytes of %s]", len(r.Body), r.Encoding)
 	}
 	return strings.ToValidUTF8(string(r.Body), "\uFFFD")
-}
-
-// coded reports whether a content-encoding makes something else of a text. Many
-// programs write their charset there.
-func coded(encoding string) bool {
-	switch strings.ToLower(encoding) {
-	case "", "identity", "binary", "8bit", "7bit", "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252":
-		return false
-	}
-	return true
 }
 
 // parts is what a viewer makes of a record.

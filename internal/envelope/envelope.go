@@ -39,7 +39,7 @@ type Envelope struct {
 	Count    int       // records, as the producer says; at least 1
 	Dropped  uint64    // sequence numbers below Seq that the producer has dropped
 
-	Encoding  string // content-encoding, of other programs: "gzip", say; not undone
+	Encoding  string // content-encoding, of other programs: "gzip", say; see Records
 	Transient bool   // delivery-mode 1; Reader does not tell
 	Headers   string // those that are not ours, as a JSON object; "" for none
 

@@ -38,9 +38,20 @@ func formOf(contentType []byte) form {
 // number. Where the content type does not say that there are several, a body of
 // a program without numbers has several if it is lines of JSON objects, or an
 // array of nothing but objects. The bodies share the memory of body, and nothing
-// else is held.
+// else is held. A body that gzip or deflate has made smaller is taken for what it
+// was, within bounds, and Encoding is empty from then on.
 func (e *Envelope) Records(body []byte) iter.Seq2[uint64, []byte] {
 	return func(yield func(uint64, []byte) bool) {
+		if e.Encoding != "" {
+			plain, ok := inflate(e.Encoding, body)
+			if !ok && Coded(e.Encoding) {
+				yield(e.Seq, body)
+				return
+			}
+			if ok {
+				body, e.Encoding = plain, ""
+			}
+		}
 		switch {
 		case e.Count > 1 || e.form == lines:
 			e.yieldLines(body, yield)
@@ -56,6 +67,16 @@ func (e *Envelope) Records(body []byte) iter.Seq2[uint64, []byte] {
 			yield(e.Seq, jsontext.TrimBody(body))
 		}
 	}
+}
+
+// Coded reports whether a content-encoding makes something else of a text. Many
+// programs have their charset there.
+func Coded(encoding string) bool {
+	switch strings.ToLower(encoding) {
+	case "", "identity", "binary", "8bit", "7bit", "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252":
+		return false
+	}
+	return true
 }
 
 func (e *Envelope) yieldLines(body []byte, yield func(uint64, []byte) bool) {

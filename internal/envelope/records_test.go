@@ -2,7 +2,11 @@ package envelope
 
 import (
 	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -63,5 +67,41 @@ func TestRecordsHoldNothing(t *testing.T) {
 	})
 	if n != 1<<10 || got > 2 {
 		t.Errorf("got %d records and %v allocations", n, got)
+	}
+}
+
+func TestCompressedBodies(t *testing.T) {
+	compress := func(w io.WriteCloser, b *bytes.Buffer, text string) []byte {
+		if _, err := io.WriteString(w, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	zipped := func(text string) []byte {
+		var b bytes.Buffer
+		return compress(gzip.NewWriter(&b), &b, text)
+	}
+	var b bytes.Buffer
+	bomb := zipped(strings.Repeat("x", 1<<20))
+	for _, tt := range []struct {
+		name, encoding string
+		body           []byte
+		want, left     string
+	}{
+		{"gzip", "gzip", zipped(`{"a":1}`), `{"a":1}`, ""},
+		{"deflate", "Deflate", compress(zlib.NewWriter(&b), &b, "hi"), "hi", ""},
+		{"too large", "gzip", bomb, string(bomb), "gzip"},
+		{"not gzip", "gzip", []byte("hi"), "hi", "gzip"},
+		{"a charset", "UTF-8", []byte("hi\xff"), "hi\xff", "UTF-8"},
+	} {
+		e := new(Reader).Read(foreign(flagContentEncoding, tt.encoding), nil)
+		for _, body := range e.Records(tt.body) {
+			if string(body) != tt.want || e.Encoding != tt.left {
+				t.Errorf("%s: got %.50q in %q", tt.name, body, e.Encoding)
+			}
+		}
 	}
 }
