@@ -92,11 +92,31 @@ func appendEscape(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hex[r>>12&0xF], hex[r>>8&0xF], hex[r>>4&0xF], hex[r&0xF])
 }
 
+// harmless reports whether s is printable ASCII without quotes and backslashes.
+func harmless(s string) bool {
+	if len(s) < 8 {
+		for i := range len(s) {
+			if !plain[s[i]] || s[i] == 0x7f {
+				return false
+			}
+		}
+		return true
+	}
+	for n := 0; ; n = min(n+8, len(s)-8) { // the last eight overlap
+		if word := load8(s[n:]); special(word) || directs(word) {
+			return false
+		}
+		if n == len(s)-8 {
+			return true
+		}
+	}
+}
+
 // AppendSafeString is AppendString that escapes everything that directs a
 // terminal, too, and has U+FFFD itself for invalid UTF-8.
 func AppendSafeString(dst []byte, s string) []byte {
-	if plainPrefix(s) == len(s) && strings.IndexByte(s, 0x7f) < 0 {
-		return AppendString(dst, s)
+	if harmless(s) {
+		return append(append(append(dst, '"'), s...), '"')
 	}
 	start := len(dst)
 	dst = AppendString(dst, strings.ToValidUTF8(s, "\uFFFD"))
