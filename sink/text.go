@@ -226,6 +226,7 @@ func (d *parts) readPrefix(r *Record, text string) {
 			if t, rest, ok := c.cut(text[p.at:]); ok {
 				d.time, d.own = t, true
 				p.take(len(text) - len(rest))
+				p.takeStream(d)
 				if p.redis(d) {
 					break
 				}
@@ -238,6 +239,11 @@ func (d *parts) readPrefix(r *Record, text string) {
 			}
 		}
 		word := p.word()
+		if t, ok := parseEpoch(word); ok && p.words == 0 && !d.own {
+			d.time, d.own = t, true
+			p.take(p.at + len(word))
+			continue
+		}
 		if d.levelText == "" && p.isLevel(word) {
 			d.levelText = word
 			d.level, d.ranked = rankName(word, nil)
@@ -354,6 +360,17 @@ func (p *prefix) isLevel(word string) bool {
 		return false
 	}
 	return capitals || bracketed || after == ':' && p.words <= 3
+}
+
+// takeStream reads what Kubernetes (CRI) has behind its time: "stdout F".
+func (p *prefix) takeStream(d *parts) {
+	for _, stream := range []string{"stdout", "stderr"} {
+		rest, ok := strings.CutPrefix(p.text[p.at:], " "+stream+" ")
+		if ok && len(rest) > 1 && (rest[0] == 'F' || rest[0] == 'P') && rest[1] == ' ' {
+			d.add("stream", stream)
+			p.take(len(p.text) - len(rest) + 1)
+		}
+	}
 }
 
 // redis reads the sign that Redis has for a level behind its time.

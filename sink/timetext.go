@@ -326,7 +326,7 @@ func cutShort(s string) (d date, rest string, ok bool) {
 
 // cutClock reads what follows a date: the time of day, with its zone.
 func cutClock(d date, s string) (date, string, bool) {
-	if s == "" || strings.IndexByte("Tt _:", s[0]) < 0 {
+	if s = strings.TrimPrefix(s, ","); s == "" || strings.IndexByte("Tt _:", s[0]) < 0 {
 		return d, s, false
 	}
 	s = strings.TrimLeft(s[1:], " :")
