@@ -279,6 +279,7 @@ func (s *subscription) take(ctx context.Context, d *link.Delivery) {
 			Sent:     about.Time,
 			Received: now,
 			Encoding: about.Encoding,
+			Headers:  Value(about.Headers),
 			object:   jsontext.IsObject(body),
 		}
 		if fresh && (s.Filter == nil || s.Filter(&r)) {

@@ -2,21 +2,17 @@ package sink
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/slogcast/slogcast/internal/envelope"
 	"github.com/slogcast/slogcast/internal/jsontext"
 )
 
-// Record is one log record as it came from the broker.
+// Record is one log record, as it came from the broker or from a line.
 type Record struct {
 	// Body is what the producer sent: for a slogcast handler the JSON object
 	// that slog.JSONHandler would have written. Other programs may send anything.
@@ -29,11 +25,19 @@ type Record struct {
 	Host     string    // header host
 	Sent     time.Time // AMQP property timestamp, whole seconds; zero when missing
 	Received time.Time
-	Encoding string // AMQP property content-encoding: "gzip", say; not undone
+	Encoding string // AMQP property content-encoding: "zstd", say, where it is not undone
+	Key      string // routing key, where it is not that of a handler
+	Headers  Value  // the message's other headers, a JSON object; "" for none
 
-	object  bool   // Body is one JSON object
-	decoded bool   // parts is of this record
-	parts   *parts // set by decode; its memory is used again
+	// Keys say where else to look for level, message and time. It belongs to the
+	// source, and is the same for all of its records. May be nil.
+	Keys *Keys
+
+	object  bool           // Body is one JSON object
+	decoded bool           // parts is of this record
+	parts   *parts         // set by decode; its memory is used again
+	zone    *time.Location // of times without one; if nil, time.Local
+	hint    string         // "@level": of headers or routing key, where they are not known any more
 }
 
 // ID returns "<producer>/<seq>", or "" when the record has none.
@@ -44,22 +48,11 @@ func (r *Record) ID() string {
 	return envelope.MessageID(r.Producer, r.Seq)
 }
 
-// ParseLine returns the record of a line: of an archive, or of any program's
-// output. It is valid as long as line is, which it may change.
-func ParseLine(line []byte) (r Record) {
-	r.SetLine(line)
-	return r
-}
-
-// SetLine is ParseLine into r, whose memory it uses again.
-func (r *Record) SetLine(line []byte) {
-	*r = Record{Body: line, object: jsontext.IsObject(line), parts: r.parts}
-}
-
 // Clone returns a copy that stays valid.
 func (r *Record) Clone() Record {
 	c := *r
 	c.Body = bytes.Clone(r.Body)
+	c.Body = c.Body[:len(c.Body):len(c.Body)]
 	c.decoded, c.parts = false, nil
 	return c
 }
@@ -71,135 +64,82 @@ func (r *Record) Object() bool { return r.object }
 // message or of its arrival, when the record has none that can be read.
 func (r *Record) Time() (t time.Time, own bool) {
 	p := r.decode()
-	return p.time, !p.guessed
+	return p.time, p.own
 }
 
 // Level returns the record's level on slog's scale, slog.LevelInfo for a record
 // that has none. It is not known when the record has one that can't be ranked.
 func (r *Record) Level() (l slog.Level, known bool) {
-	text := r.decode().level
-	if text == "" {
-		return slog.LevelInfo, true
+	p := r.decode()
+	if !p.ranked {
+		return slog.LevelInfo, false
 	}
-	return parseLevel(text)
+	return p.level, true
 }
 
 // LevelName returns trace, debug, info, warn, error or fatal, whatever the
 // record's logger calls it, and "" for a record without a level or with one that
 // can't be ranked.
 func (r *Record) LevelName() string {
-	l, known := r.Level()
-	switch {
-	case !known || r.LevelText() == "":
+	p := r.decode()
+	if !p.ranked || p.levelText == "" {
 		return ""
-	case l < slog.LevelDebug:
-		return "trace"
-	case l < slog.LevelInfo:
-		return "debug"
-	case l < slog.LevelWarn:
-		return "info"
-	case l < slog.LevelError:
-		return "warn"
-	case l < slog.LevelError+4:
-		return "error"
 	}
-	return "fatal"
+	return levelName(p.level)
 }
 
 // LevelText returns the level as the record has it, "" when it has none.
-func (r *Record) LevelText() string { return r.decode().level }
+func (r *Record) LevelText() string { return r.decode().levelText }
 
 // Message returns the record's message, which may have several lines.
 func (r *Record) Message() string { return r.decode().message }
 
-// Attrs returns what is at the top of the record but for its time, level and
-// message, in the record's order, duplicates included. They are valid as long as
-// Body is.
+// Stack returns the lines of the stack trace, or of what else the record has of
+// that kind, with \n between them: one text, or an array of lines or frames. It
+// is "" when there is none. It is not among Attrs; a second one is.
+func (r *Record) Stack() string { return r.decode().stack }
+
+// Attrs returns what is at the top of the record but for its time, level,
+// message and stack, in the record's order, duplicates included. Of a group that
+// one of these was in, the rest is left. They are valid as long as Body is.
 func (r *Record) Attrs() []Attr { return r.decode().attrs }
 
-// AppendLine appends the record as a line of an archive: the body, if it is a
-// JSON object, with what the envelope says as its last members. Any other body
-// becomes the message of a new object; one that is not UTF-8 is kept whole as
-// "@base64", too. The line ends in a newline and holds no
-// other.
-func (r *Record) AppendLine(dst []byte) []byte {
-	dst = r.appendOpen(dst)
-	if r.Seq != 0 {
-		dst = appendMember(dst, "@id", r.Producer)
-		dst[len(dst)-1] = '/' // in place of the quote
-		dst = append(strconv.AppendUint(dst, r.Seq, 10), '"')
+// arrival returns when the record came, or its message was sent.
+func (r *Record) arrival() time.Time {
+	if plausible(r.Sent) {
+		return r.Sent
 	}
-	if r.App != "" {
-		dst = appendMember(dst, "@app", r.App)
-	}
-	if r.Host != "" {
-		dst = appendMember(dst, "@host", r.Host)
-	}
-	return append(dst, '}', '\n')
-}
-
-// appendOpen appends the record as a JSON object without its last brace.
-func (r *Record) appendOpen(dst []byte) []byte {
-	if !r.object {
-		dst = append(dst, `{"time":`...)
-		dst = append(r.Received.AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
-		dst = appendMember(dst, "msg", r.text())
-		if !utf8.Valid(r.Body) {
-			dst = appendMember(dst, "@base64", base64.StdEncoding.EncodeToString(r.Body))
-		}
-		return dst
-	}
-	body := bytes.TrimSpace(r.Body)
-	if bytes.IndexByte(body, '\n') >= 0 || bytes.IndexByte(body, '\r') >= 0 {
-		var compact bytes.Buffer
-		if json.Compact(&compact, body) == nil {
-			body = compact.Bytes()
-		}
-	}
-	return append(dst, bytes.TrimSuffix(body, []byte{'}'})...)
+	return r.Received
 }
 
 // text returns a body that is not a JSON object as a message.
 func (r *Record) text() string {
-	if r.Encoding != "" && !utf8.Valid(r.Body) {
+	if envelope.Coded(r.Encoding) {
 		return fmt.Sprintf("[%d bytes of %s]", len(r.Body), r.Encoding)
 	}
 	return strings.ToValidUTF8(string(r.Body), "\uFFFD")
 }
 
-// appendMember appends a member to an object that is open at the end of dst.
-func appendMember(dst []byte, key, value string) []byte {
-	return jsontext.AppendString(appendKey(dst, key), value)
-}
-
-func appendKey(dst []byte, key string) []byte {
-	if dst[len(dst)-1] != '{' {
-		dst = append(dst, ',')
-	}
-	return append(jsontext.AppendString(dst, key), ':')
-}
-
 // parts is what a viewer makes of a record.
 type parts struct {
-	time    time.Time
-	guessed bool // time is the message's, or that of arrival
-	level   string
-	message string
-	attrs   []Attr
-}
+	time      time.Time
+	own       bool // time is the record's own
+	level     slog.Level
+	levelText string
+	ranked    bool // level is what levelText says, or the record has none
+	hinted    bool // the level is not the record's own: see levelHint
+	message   string
+	stack     string
+	attrs     []Attr // a part of all
 
-// Names under which loggers other than slog keep what slog calls time, level
-// and msg.
-var (
-	timeKeys    = []string{"time", "ts", "timestamp", "@timestamp"}
-	levelKeys   = []string{"level", "severity", "lvl"}
-	messageKeys = []string{"msg", "message"}
-)
+	all  []Attr     // its memory is used again
+	uses []*dialect // of all
+}
 
 // decode takes the record apart, once.
 func (r *Record) decode() *parts {
 	if r.parts == nil {
-		r.parts = &parts{attrs: make([]Attr, 0, 16)}
+		r.parts = &parts{all: make([]Attr, 0, 16)}
 	}
 	if !r.decoded {
 		r.parts.read(r)
@@ -208,115 +148,66 @@ func (r *Record) decode() *parts {
 	return r.parts
 }
 
+// reset makes d that of a record without anything. Memory for very many
+// attributes is not kept for the next one.
+func (d *parts) reset() {
+	const most = 128
+	if cap(d.all) > most {
+		d.all, d.uses = make([]Attr, 0, 16), nil
+	}
+	*d = parts{all: d.all[:0], uses: d.uses[:0], ranked: true}
+}
+
+// split adds the members of object.
+func (d *parts) split(object string) {
+	for key, value := range jsontext.Members(object) {
+		d.all = append(d.all, Attr{jsontext.Unquote(key), Value(value)})
+	}
+}
+
 // read takes r apart, into the memory that d has. Of several members with the
 // key of a built-in the first is the built-in, as an attribute of the same name
 // can only come later; the others are shown as attributes.
 func (d *parts) read(r *Record) {
-	*d = parts{attrs: d.attrs[:0]}
+	d.reset()
 	if !r.object {
-		d.message = r.text()
+		d.readText(r, r.text())
+		if strings.HasPrefix(d.message, "{") && d.levelText == "" {
+			d.unwrap(r, "", 0)
+		}
 	} else {
 		// No copy: what is read lives no longer than Body, which nobody changes.
-		for key, value := range jsontext.Members(unsafe.String(&r.Body[0], len(r.Body))) {
-			d.attrs = append(d.attrs, Attr{jsontext.Unquote(key), Value(value)})
-		}
-		d.readBuiltins()
+		d.split(unsafe.String(&r.Body[0], len(r.Body)))
+		d.readMembers(r, 0)
 	}
-	if d.time.IsZero() {
-		d.guessed = true
-		d.time = r.Received
-		if !r.Sent.IsZero() {
-			d.time = r.Sent
+	if !d.own {
+		d.time = r.arrival()
+	}
+	if d.levelText == "" && d.ranked {
+		d.levelText = r.levelHint()
+		if d.hinted = d.levelText != ""; d.hinted {
+			d.level, d.ranked = rankName(d.levelText, nil)
 		}
 	}
 }
 
-// readBuiltins moves time, level and message out of the attributes.
-func (d *parts) readBuiltins() {
-	t := d.find(timeKeys, func(v string) (ok bool) {
-		d.time, ok = parseTime(v)
-		return ok
-	})
-	l := d.find(levelKeys, func(v string) bool { return v[0] == '"' || '0' <= v[0] && v[0] <= '9' })
-	if l >= 0 {
-		d.level = d.attrs[l].Value.Text()
+// levelHint returns what the message around the record says of its level: the
+// header "level", or the end of the routing key.
+func (r *Record) levelHint() string {
+	if r.hint != "" {
+		return r.hint
 	}
-	m := d.find(messageKeys, func(string) bool { return true })
-	if m >= 0 {
-		d.message = d.attrs[m].Value.Text()
-	}
-	kept := d.attrs[:0]
-	for i, a := range d.attrs {
-		if i != t && i != l && i != m {
-			kept = append(kept, a)
-		}
-	}
-	d.attrs = kept
-}
-
-// find returns the index of the first attribute with one of the keys, the
-// earlier key preferred, whose value is of use, or -1.
-func (d *parts) find(keys []string, useful func(value string) bool) int {
-	for _, key := range keys {
-		for i := range d.attrs {
-			if d.attrs[i].Key != key {
-				continue
+	if r.Headers != "" {
+		for _, key := range []string{"level", "severity", "log_level"} {
+			if v, ok := first(r.Headers, key); ok && v[0] == '"' {
+				return v.Text()
 			}
-			if useful(string(d.attrs[i].Value)) {
-				return i
-			}
-			break
 		}
 	}
-	return -1
-}
-
-// parseTime reads RFC 3339, or a Unix time in seconds, milliseconds,
-// microseconds or nanoseconds, told apart by their size.
-func parseTime(value string) (time.Time, bool) {
-	if value[0] == '"' {
-		t, err := time.Parse(time.RFC3339Nano, jsontext.Unquote(value))
-		return t, err == nil
+	if dot := strings.LastIndexByte(r.Key, '.'); dot >= 0 {
+		if _, ok := rankName(r.Key[dot+1:], nil); ok && len(r.Key)-dot > 2 {
+			return r.Key[dot+1:]
+		}
 	}
-	n, err := strconv.ParseFloat(value, 64)
-	if err != nil || n <= 0 {
-		return time.Time{}, false
-	}
-	for n >= 1e11 {
-		n /= 1000
-	}
-	return time.UnixMicro(int64(n * 1e6)), true
-}
-
-// levelNames are what other loggers call their levels.
-var levelNames = map[string]slog.Level{
-	"trace":    slog.LevelDebug - 4,
-	"notice":   slog.LevelInfo + 2,
-	"warning":  slog.LevelWarn,
-	"err":      slog.LevelError,
-	"critical": slog.LevelError + 4,
-	"fatal":    slog.LevelError + 4,
-	"panic":    slog.LevelError + 4,
-}
-
-// parseLevel reads a level's name in any case, with slog's offsets.
-func parseLevel(name string) (slog.Level, bool) {
-	switch name {
-	case "DEBUG":
-		return slog.LevelDebug, true
-	case "INFO":
-		return slog.LevelInfo, true
-	case "WARN":
-		return slog.LevelWarn, true
-	case "ERROR":
-		return slog.LevelError, true
-	}
-	if l, ok := levelNames[strings.ToLower(name)]; ok {
-		return l, true
-	}
-	var l slog.Level
-	if l.UnmarshalText([]byte(name)) != nil {
-		return slog.LevelInfo, false
-	}
-	return l, true
+	return ""
 }

@@ -29,7 +29,8 @@ func TestDecodeTakesWhateverComes(t *testing.T) {
 	}{
 		{"slog", `{"time":"2026-11-23T10:20:28.5Z","level":"WARN","msg":"hi","a":1,"g":{"b":2}}`, "WARN", "hi", `a=1 g={"b":2}`, true},
 		{"white space", " {\n\t\"msg\" : \"hi\" , \"a\" : [ 1 , 2 ] }\r\n", "", "hi", "a=[ 1 , 2 ]", false},
-		{"plain text", "info: Hello World!", "", "info: Hello World!", "", false},
+		{"plain text", "Hello World!", "", "Hello World!", "", false},
+		{"text with a level", "info: Hello World!", "info", "Hello World!", "", false},
 		{"nothing", "", "", "", "", false},
 		{"array", `[1,2]`, "", "[1,2]", "", false},
 		{"number", `42`, "", "42", "", false},
@@ -41,7 +42,7 @@ func TestDecodeTakesWhateverComes(t *testing.T) {
 		{"names of others", `{"ts":1764066028.5,"severity":"error","message":"hi","lvl":7}`, "error", "hi", "lvl=7", true},
 		{"milliseconds", `{"time":1764066028500,"level":30,"msg":"hi"}`, "30", "hi", "", true},
 		{"time is text", `{"time":"yesterday","msg":"hi"}`, "", "hi", `time="yesterday"`, false},
-		{"values of other types", `{"time":{},"level":[],"msg":null}`, "", "null", `time={} level=[]`, false},
+		{"values of other types", `{"time":{},"level":[],"msg":null}`, "", "", `time={} level=[] msg=null`, false},
 		{"empty object", `{}`, "", "", "", false},
 		{"escaped key", `{"m\u0073g":"hi"}`, "", "hi", "", false},
 		{"10,001 deep", `{"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, "", `{"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, "", false},
@@ -54,8 +55,8 @@ func TestDecodeTakesWhateverComes(t *testing.T) {
 			for _, a := range d.attrs {
 				rest = append(rest, a.Key+"="+string(a.Value))
 			}
-			if d.level != tt.level || d.message != tt.message || strings.Join(rest, " ") != tt.rest || d.guessed == tt.own {
-				t.Errorf("got level %q, message %q, attributes %s, time %v (guessed: %v)", d.level, d.message, rest, d.time, d.guessed)
+			if d.levelText != tt.level || d.message != tt.message || strings.Join(rest, " ") != tt.rest || d.own != tt.own {
+				t.Errorf("got level %q, message %q, attributes %s, time %v (own: %v)", d.levelText, d.message, rest, d.time, d.own)
 			}
 			if !tt.own && !d.time.Equal(sent) {
 				t.Errorf("got time %v, want that of sending", d.time)
@@ -82,8 +83,8 @@ func TestLineOfAnArchive(t *testing.T) {
 		body, want string
 		r          Record
 	}{
-		{`{"msg":"hi","n":1e2}`, `{"msg":"hi","n":1e2,"@id":"p/7","@app":"a\"b","@host":"h"}`, full},
-		{`{}`, `{"@id":"p/7","@app":"a\"b","@host":"h"}`, full},
+		{`{"msg":"hi","n":1e2}`, `{"msg":"hi","n":1e2,"@id":"p/7","@app":"a\"b","@host":"h","@time":"2026-11-23T10:20:30.4Z"}`, full},
+		{`{}`, `{"@id":"p/7","@app":"a\"b","@host":"h","@time":"2026-11-23T10:20:30.4Z"}`, full},
 		{"{ \"a\" :\n1 }\n", `{"a":1}`, Record{}},
 		{"two\nlines", `{"time":"2026-11-23T10:20:30.4Z","msg":"two\nlines","@app":"py"}`, Record{App: "py", Received: at}},
 		{"\xffa", `{"time":"2026-11-23T10:20:30.4Z","msg":"�a","@base64":"/2E="}`, Record{Received: at}},
@@ -100,7 +101,7 @@ func TestLineOfAnArchive(t *testing.T) {
 
 // FuzzRecord gives arbitrary bodies to everything that reads them.
 func FuzzRecord(f *testing.F) {
-	for _, body := range []string{"", "text", `{"msg":"a","g":{"h":{"i":[1,"x\n"]}}}`, `{"source":{"file":"a/b.go","line":1}}`, "{\"a\":\"\x1b[31m\u202e\"}", `{"a":1}{`, "{\n}"} {
+	for _, body := range []string{"", "text", `{"msg":"a","g":{"h":{"i":[1,"x\n"]}}}`, `{"source":{"file":"a/b.go","line":1}}`, "{\"a\":\"\x1b[31m\u202e\"}", `{"a":1}{`, "{\n}", `{ }`, `{"msg":"x"}`, `{"time":"2026-11-23T10:20:30.4Z","msg":"x"}`, `{"msg":"x","@id":"01a20621-6d67-77e1-943f-5c3a6f50edb6/9"}`, `{"a":1,"@base64":"e30="}`, "caf\xe9", "{\"a\":\"\xe9\"}", "\x7f\u0085", `{"@app":"","@host":"\n"}`} {
 		f.Add([]byte(body), "app")
 	}
 	f.Fuzz(func(t *testing.T, body []byte, app string) {
@@ -108,6 +109,22 @@ func FuzzRecord(f *testing.F) {
 		line := r.AppendLine(nil)
 		if !json.Valid(line) || bytes.Count(line, []byte{'\n'}) != 1 {
 			t.Errorf("line: %q", line)
+		}
+		back := ParseLine(bytes.Clone(line))
+		if again := back.AppendLine(nil); !bytes.Equal(again, line) {
+			t.Errorf("%q:\n got %q\nwant %q", body, again, line)
+		}
+		if producer, seq, ok := LineID(line); !ok || string(producer) != "p" || seq != 1 {
+			t.Errorf("%q: got number %q/%d", line, producer, seq)
+		}
+		foreign := Record{Body: body, App: app, object: r.object}
+		line = foreign.AppendLine(nil)
+		if _, _, ok := LineID(line); ok {
+			t.Errorf("%q: believed a number of the body", line)
+		}
+		back = ParseLine(bytes.Clone(line))
+		if again := back.AppendLine(nil); !bytes.Equal(again, line) || back.Seq != 0 {
+			t.Errorf("%q, %q:\n got %q\nwant %q", body, app, again, line)
 		}
 		r.Level()
 	})

@@ -62,6 +62,20 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
+// Elements yields the elements of an array.
+func (v Value) Elements() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		if v[0] != '[' {
+			return
+		}
+		for element := range jsontext.Elements(string(v)) {
+			if !yield(Value(element)) {
+				return
+			}
+		}
+	}
+}
+
 // Lookup returns the attribute with the key, a dotted path into groups: "a.b" is
 // a key of that name, or else b in a. Of several the first counts.
 func (r *Record) Lookup(path string) (Value, bool) {

@@ -5,9 +5,7 @@
 package envelope
 
 import (
-	"bytes"
 	"encoding/binary"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -38,11 +36,14 @@ type Envelope struct {
 	App      string    // which program speaks
 	Host     string    // and where
 	Time     time.Time // of the first record, whole seconds; zero when unknown
-	Count    int       // records; at least 1
+	Count    int       // records, as the producer says; at least 1
 	Dropped  uint64    // sequence numbers below Seq that the producer has dropped
 
-	Encoding  string // content-encoding, of other programs: "gzip", say; not undone
+	Encoding  string // content-encoding, of other programs: "gzip", say; see Records
 	Transient bool   // delivery-mode 1; Reader does not tell
+	Headers   string // those that are not ours, as a JSON object; "" for none
+
+	form form // of the body
 }
 
 // MessageID returns "<producer>/<seq>".
@@ -188,23 +189,3 @@ func (e *Envelope) appendHeaders(dst []byte) []byte {
 }
 
 func appendShort(dst []byte, s string) []byte { return append(append(dst, byte(len(s))), s...) }
-
-// Records yields the bodies of a message with e as its envelope, with their
-// sequence numbers, 0 when unknown. The bodies share the memory of body.
-func (e *Envelope) Records(body []byte) iter.Seq2[uint64, []byte] {
-	return func(yield func(uint64, []byte) bool) {
-		if e.Count == 1 {
-			yield(e.Seq, body)
-			return
-		}
-		seq := e.Seq
-		for one := range bytes.SplitSeq(body, []byte{'\n'}) {
-			if !yield(seq, one) {
-				return
-			}
-			if seq > 0 {
-				seq++
-			}
-		}
-	}
-}

@@ -1,9 +1,13 @@
 package envelope
 
 import (
-	"bytes"
 	"encoding/binary"
+	"math"
+	"strconv"
 	"time"
+	"unicode/utf8"
+
+	"github.com/slogcast/slogcast/internal/jsontext"
 )
 
 // Reader reads envelopes. It remembers the strings of the last ones, as messages
@@ -14,8 +18,8 @@ type Reader struct {
 
 // Read returns what a message's properties, with their flags first, say. It takes
 // whatever any program may send: what it can't read is left at its zero value.
-// What it returns holds nothing of properties and body.
-func (r *Reader) Read(properties, body []byte) Envelope {
+// What it returns holds nothing of properties.
+func (r *Reader) Read(properties, _ []byte) Envelope {
 	e := Envelope{Count: 1}
 	f := fields{properties, true}
 	flags := binary.BigEndian.Uint16(f.take(2))
@@ -25,9 +29,7 @@ func (r *Reader) Read(properties, body []byte) Envelope {
 		}
 		return f.short()
 	}
-	if string(text(flagContentType)) == ContentTypeNDJSON {
-		e.Count = bytes.Count(body, []byte{'\n'}) + 1
-	}
+	e.form = formOf(text(flagContentType))
 	e.Encoding = keep(&r.encoding, text(flagContentEncoding))
 	if flags&flagHeaders != 0 {
 		r.readHeaders(fields{f.long(), true}, &e)
@@ -46,16 +48,25 @@ func (r *Reader) Read(properties, body []byte) Envelope {
 	}
 	if flags&flagTimestamp != 0 {
 		if seconds := f.take(8); f.ok {
-			e.Time = time.Unix(int64(binary.BigEndian.Uint64(seconds)), 0)
+			e.Time = timestamp(int64(binary.BigEndian.Uint64(seconds)))
 		}
 	}
 	text(flagType)
 	text(flagUserID)
+	if e.Count > 1 {
+		e.form = open // it says so itself
+	}
 	e.App = keep(&r.app, text(flagAppID))
 	return e
 }
 
 func (r *Reader) readHeaders(f fields, e *Envelope) {
+	var foreign []byte
+	defer func() {
+		if len(foreign) > 0 {
+			e.Headers = string(append(foreign, '}'))
+		}
+	}()
 	for len(f.b) > 0 && f.ok {
 		name, kind := f.short(), f.take(1)[0]
 		value := f.value(kind)
@@ -67,18 +78,104 @@ func (r *Reader) readHeaders(f fields, e *Envelope) {
 			if kind == 'S' {
 				e.Host = keep(&r.host, value)
 			}
+		case headerCount:
+			e.Count = max(1, int(min(integer(kind, value), math.MaxInt32)))
 		case headerDropped:
 			e.Dropped = uint64(max(0, integer(kind, value)))
+		default:
+			foreign = appendHeader(foreign, name, kind, value)
 		}
 	}
 }
 
-// keep returns b as a string: the last one, if it is the same.
+// timestamp returns an AMQP timestamp, which counts seconds; some clients write
+// milliseconds.
+func timestamp(n int64) time.Time {
+	const last = 253402300799 // the end of the year 9999
+	if n > last {
+		return time.UnixMilli(n)
+	}
+	return time.Unix(n, 0)
+}
+
+// keep returns b as a string, of the length of a short one and valid UTF-8: the
+// last one, if it is the same.
 func keep(last *string, b []byte) string {
-	if string(b) != *last {
-		*last = string(b)
+	if b = b[:min(len(b), ShortString+utf8.UTFMax)]; string(b) != *last {
+		*last = Clean(string(b))
 	}
 	return *last
+}
+
+// appendHeader appends a header of another program as a member of a JSON object
+// that is open at the end of dst.
+func appendHeader(dst, name []byte, kind byte, value []byte) []byte {
+	if len(dst) == 0 {
+		dst = append(dst, '{')
+	} else {
+		dst = append(dst, ',')
+	}
+	dst = append(jsontext.AppendSafeString(dst, string(name)), ':')
+	return appendValue(dst, kind, value, 0)
+}
+
+// appendValue appends a header's value as JSON. What is nested too deep is null.
+func appendValue(dst []byte, kind byte, value []byte, depth int) []byte {
+	const deepest = 8
+	switch kind {
+	case 'S', 'x':
+		return jsontext.AppendSafeString(dst, string(value))
+	case 't':
+		return strconv.AppendBool(dst, value[0] != 0)
+	case 'b', 'B', 's', 'U', 'u', 'I', 'i', 'l', 'L':
+		return strconv.AppendInt(dst, integer(kind, value), 10)
+	case 'T':
+		return strconv.AppendUint(dst, binary.BigEndian.Uint64(value), 10)
+	case 'f':
+		return appendFloat(dst, float64(math.Float32frombits(binary.BigEndian.Uint32(value))), 32)
+	case 'd':
+		return appendFloat(dst, math.Float64frombits(binary.BigEndian.Uint64(value)), 64)
+	case 'F', 'A':
+		if depth < deepest {
+			return appendNested(dst, kind, fields{value, true}, depth)
+		}
+	}
+	return append(dst, "null"...)
+}
+
+func appendFloat(dst []byte, f float64, bits int) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(dst, "null"...)
+	}
+	return strconv.AppendFloat(dst, f, 'g', -1, bits)
+}
+
+// appendNested appends a table, or an array, as far as it can be read.
+func appendNested(dst []byte, kind byte, f fields, depth int) []byte {
+	brackets := "[]"
+	if kind == 'F' {
+		brackets = "{}"
+	}
+	dst = append(dst, brackets[0])
+	for start := len(dst); len(f.b) > 0; {
+		var name []byte
+		if kind == 'F' {
+			name = f.short()
+		}
+		inner := f.take(1)[0]
+		value := f.value(inner)
+		if !f.ok {
+			break
+		}
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		if kind == 'F' {
+			dst = append(jsontext.AppendSafeString(dst, string(name)), ':')
+		}
+		dst = appendValue(dst, inner, value, depth+1)
+	}
+	return append(dst, brackets[1])
 }
 
 // fields takes the fields of properties and tables from b, as long as ok: then

@@ -2,10 +2,12 @@ package jsontext
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"iter"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // IsObject reports whether body is one JSON object and nothing else, as
@@ -13,6 +15,16 @@ import (
 func IsObject(body []byte) bool {
 	rest := SkipSpace(body)
 	if len(rest) == 0 || rest[0] != '{' {
+		return false
+	}
+	rest, ok := cutValue(rest, 0)
+	return ok && len(SkipSpace(rest)) == 0
+}
+
+// IsArray reports whether body is one JSON array and nothing else.
+func IsArray(body []byte) bool {
+	rest := SkipSpace(body)
+	if len(rest) == 0 || rest[0] != '[' {
 		return false
 	}
 	rest, ok := cutValue(rest, 0)
@@ -82,6 +94,12 @@ func cutString(b []byte) (rest []byte, ok bool) {
 		return nil, false
 	}
 	for i := 1; i < len(b); i++ {
+		for len(b)-i >= 8 && !stops(binary.LittleEndian.Uint64(b[i:])) {
+			i += 8
+		}
+		if i == len(b) {
+			return nil, false
+		}
 		switch c := b[i]; {
 		case c == '"':
 			return b[i+1:], true
@@ -102,6 +120,14 @@ func cutString(b []byte) (rest []byte, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+// stops reports whether one of eight bytes of a JSON string needs a look: a
+// quote, a backslash, or a control character.
+func stops(b uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := b^ones*'"', b^ones*'\\'
+	return ((quote-ones)&^quote|(backslash-ones)&^backslash|(b-ones*' ')&^b)&highs != 0
 }
 
 func isHex(digits []byte) bool {
@@ -173,6 +199,44 @@ func Members(object string) iter.Seq2[string, string] {
 	}
 }
 
+// ElementsOf is Elements of bytes, which share the memory of array.
+func ElementsOf(array []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for at, element := range elements(unsafe.String(unsafe.SliceData(array), len(array))) {
+			if !yield(array[at : at+len(element) : at+len(element)]) {
+				return
+			}
+		}
+	}
+}
+
+// Elements yields the elements of a JSON array, which must be valid.
+func Elements(array string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, element := range elements(array) {
+			if !yield(element) {
+				return
+			}
+		}
+	}
+}
+
+// elements yields elements with where they begin.
+func elements(array string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		rest := SkipSpace(SkipSpace(array)[1:]) // the bracket
+		for rest[0] != ']' {
+			n := valueLen(rest)
+			if !yield(len(array)-len(rest), rest[:n]) {
+				return
+			}
+			if rest = SkipSpace(rest[n:]); rest[0] == ',' {
+				rest = SkipSpace(rest[1:])
+			}
+		}
+	}
+}
+
 func SkipSpace[T ~string | ~[]byte](b T) T {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\n' || b[0] == '\r') {
 		b = b[1:]
@@ -183,6 +247,9 @@ func SkipSpace[T ~string | ~[]byte](b T) T {
 // stringLen returns the length of the quoted string at the start of s.
 func stringLen(s string) int {
 	for i := 1; ; i++ {
+		for len(s)-i >= 8 && !stops(load8(s[i:])) {
+			i += 8
+		}
 		switch s[i] {
 		case '\\':
 			i++
@@ -239,4 +306,24 @@ func Unquote(quoted string) string {
 		return inner
 	}
 	return s
+}
+
+// IsNumber reports whether s is a JSON number.
+func IsNumber(s string) bool {
+	if s == "" || s[0] != '-' && (s[0] < '0' || s[0] > '9') {
+		return false
+	}
+	rest, ok := cutNumber([]byte(s))
+	return ok && len(rest) == 0
+}
+
+// TrimBody returns b without what some programs put around a text: a byte order
+// mark or a record separator (RFC 7464) before it, zeros and ends of lines
+// behind it.
+func TrimBody(b []byte) []byte {
+	b = bytes.TrimPrefix(bytes.TrimPrefix(b, []byte("\x1e")), []byte("\ufeff"))
+	for len(b) > 0 && b[len(b)-1] <= '\r' && (b[len(b)-1] == 0 || b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
+		b = b[:len(b)-1]
+	}
+	return b
 }

@@ -30,6 +30,8 @@ func (t *Terminal) appendLogfmt(r *sink.Record) {
 		t.line.key = append(t.line.key[:0], a.Key...)
 		t.appendLogfmtAttr(a.Value, 0)
 	}
+	stack := r.Stack()
+	t.appendPair("stack", stack, stack == "" || !t.visible("stack"))
 	if len(t.buf) > start && t.buf[start] == ' ' {
 		t.buf = append(t.buf[:start], t.buf[start+1:]...)
 	}

@@ -80,6 +80,9 @@ func (t *Terminal) appendPretty(r *sink.Record, now time.Time) {
 			t.appendAttr(attrs[i].Value, r, 0)
 		}
 	}
+	if stack := r.Stack(); stack != "" && t.visible("stack") {
+		t.line.blocks = append(t.line.blocks, block{key: "stack", text: stack})
+	}
 	for len(t.buf) > column && t.buf[len(t.buf)-1] == ' ' {
 		t.buf = t.buf[:len(t.buf)-1]
 	}

@@ -18,8 +18,8 @@ type RecordTemplate struct{ exact, safe *template.Template }
 
 // ParseTemplate parses a template of package text/template. It is executed with
 // the fields Time, Known (the time is the record's own), LevelName, Level,
-// Message, App, Host, ID and Attrs (each with Key and Value), and the method
-// Get "key". Besides the usual functions it has
+// Message, App, Host, ID and Attrs (each with Key and Value, the stack among them
+// as "stack"), and the method Get "key". Besides the usual functions it has
 //
 //	color NAME VALUE   in red, green, yellow, blue, magenta, cyan, bold or dim
 //	pad WIDTH VALUE    filled up with spaces; a negative width fills from the left
@@ -142,6 +142,9 @@ type field struct{ Key, Value string }
 func (f fields) Get(key string) string {
 	v, ok := f.record.Lookup(key)
 	if !ok {
+		if key == "stack" {
+			return f.record.Stack()
+		}
 		return ""
 	}
 	return v.Text()
@@ -155,6 +158,9 @@ func fieldsOf(r *sink.Record, zone *time.Location) fields {
 	}
 	for _, a := range r.Attrs() {
 		f.Attrs = append(f.Attrs, field{a.Key, a.Value.Text()})
+	}
+	if stack := r.Stack(); stack != "" {
+		f.Attrs = append(f.Attrs, field{"stack", stack})
 	}
 	return f
 }

@@ -1,0 +1,448 @@
+package sink
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/slogcast/slogcast/internal/jsontext"
+)
+
+// readText reads a body that is not JSON: a line of syslog, klog or logfmt, or
+// any line that begins with a time, a level, or both.
+func (d *parts) readText(r *Record, text string) {
+	text = strings.TrimRight(strings.TrimLeft(text, "\r\n"), "\r\n")
+	d.message = text
+	switch {
+	case text == "":
+		return
+	case text[0] == '<' && d.readSyslog(r, text):
+	case d.readKlog(r, text):
+	case text[0] == '{' || d.readLogfmt(r, text):
+		return
+	default:
+		d.readPrefix(r, text)
+	}
+	d.message, d.stack = cutStack(d.message)
+	d.attrs = d.all
+}
+
+// add adds an attribute with the text as its value.
+func (d *parts) add(key, text string) {
+	if text != "" && text != "-" {
+		d.all = append(d.all, Attr{key, Value(jsontext.AppendString(nil, text))})
+	}
+}
+
+// severities are syslog's keywords by their number.
+var severities = [8]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
+
+// readSyslog reads a line of RFC 5424 or RFC 3164.
+func (d *parts) readSyslog(r *Record, text string) bool {
+	const highest = 191 // facility 23, severity 7
+	priority, rest, ok := cutNumber(text[1:], 1, 3)
+	if !ok || priority > highest || !strings.HasPrefix(rest, ">") {
+		return false
+	}
+	d.levelText = severities[priority&7]
+	d.level, d.ranked = rankName(d.levelText, nil)
+	rest = rest[1:]
+	if version, ok := strings.CutPrefix(rest, "1 "); ok && d.readSyslog5424(r, version) {
+		return true
+	}
+	t, after, ok := clock{r}.cut(rest)
+	if !ok {
+		d.message = rest
+		return true
+	}
+	d.time, d.own = t, true
+	host, after, _ := strings.Cut(strings.TrimLeft(after, " "), " ")
+	tag, message, ok := strings.Cut(after, ": ")
+	if !ok || strings.ContainsAny(tag, " \t") { // the host is left out by some
+		tag, message = "", after
+		if program, ok := strings.CutSuffix(host, ":"); ok {
+			host, tag = "", program
+		}
+	}
+	d.add("host", host)
+	program, pid, _ := strings.Cut(tag, "[")
+	d.add("app", program)
+	d.add("pid", strings.TrimSuffix(pid, "]"))
+	d.message = message
+	return true
+}
+
+// readSyslog5424 reads what follows the version.
+func (d *parts) readSyslog5424(r *Record, s string) bool {
+	var field [5]string // time, host, app, process, kind of message
+	for i := range field {
+		var ok bool
+		if field[i], s, ok = strings.Cut(s, " "); !ok && i < len(field)-1 {
+			return false
+		}
+	}
+	if t, ok := (clock{r}).parse(field[0]); ok {
+		d.time, d.own = t, true
+	} else if field[0] != "-" {
+		return false
+	}
+	for i, key := range []string{"", "host", "app", "pid", "msgid"} {
+		if i > 0 {
+			d.add(key, field[i])
+		}
+	}
+	end, quoted := 0, false
+	for end < len(s) && (quoted || s[end] != ' ' || !strings.HasPrefix(s, "-") && s[end-1] != ']') {
+		switch s[end] {
+		case '\\':
+			end++
+		case '"':
+			quoted = !quoted
+		}
+		end++
+	}
+	end = min(end, len(s))
+	d.add("data", s[:end])
+	d.message = strings.TrimPrefix(strings.TrimPrefix(s[end:], " "), "\ufeff")
+	return true
+}
+
+// readKlog reads a line of klog or glog: E1125 04:00:00.123456    7 a.go:12] text
+func (d *parts) readKlog(r *Record, text string) bool {
+	if len(text) < len("E1125 04:00:00.0 7 a.go:1] ") || strings.IndexByte("IWEF", text[0]) < 0 {
+		return false
+	}
+	digits := 1
+	for digits < len(text) && text[digits]-'0' <= 9 {
+		digits++
+	}
+	var date string
+	switch digits - 1 {
+	case 4:
+		date = text[1:3] + "-" + text[3:5]
+	case 8:
+		date = text[1:5] + "-" + text[5:7] + "-" + text[7:9]
+	default:
+		return false
+	}
+	at, rest, ok := strings.Cut(strings.TrimLeft(text[digits:], " "), " ")
+	header, message, found := strings.Cut(rest, "] ")
+	t, valid := clock{r}.parse(date + " " + at)
+	if !ok || !found || !valid {
+		return false
+	}
+	d.time, d.own = t, true
+	d.levelText = text[:1]
+	d.level, d.ranked = rankName(d.levelText, nil)
+	thread, source, _ := strings.Cut(strings.TrimLeft(header, " "), " ")
+	d.add("thread", thread)
+	d.add("source", source)
+	d.message = message
+	return true
+}
+
+// readLogfmt reads key=value pairs, if the text is nothing else and has what
+// records have.
+func (d *parts) readLogfmt(r *Record, text string) bool {
+	d.all = d.all[:0]
+	pairs, known := 0, false
+	for s := text; ; {
+		s = strings.TrimLeft(s, " \t")
+		if s == "" {
+			break
+		}
+		end := strings.IndexAny(s, "= \t\"\n")
+		if end <= 0 || s[end] != '=' {
+			d.all = d.all[:0]
+			return false
+		}
+		key := s[:end]
+		value, rest, ok := cutLogfmtValue(s[end+1:])
+		if !ok {
+			d.all = d.all[:0]
+			return false
+		}
+		d.all = append(d.all, Attr{key, value})
+		if dialect := lookUp(key); dialect != nil && len(dialect.uses) > 0 {
+			known = true
+		}
+		pairs++
+		s = rest
+	}
+	if pairs < 2 || !known && pairs < 3 {
+		d.all = d.all[:0]
+		return false
+	}
+	d.message = ""
+	const noInner = 2
+	d.readMembers(r, noInner)
+	return true
+}
+
+// cutLogfmtValue reads a value, quoted or not, as JSON.
+func cutLogfmtValue(s string) (v Value, rest string, ok bool) {
+	if !strings.HasPrefix(s, `"`) {
+		end := strings.IndexAny(s, " \t\n\"")
+		switch {
+		case end < 0:
+			end = len(s)
+		case s[end] == '"' || s[end] == '\n':
+			return "", s, false
+		}
+		word := s[:end]
+		if word == "true" || word == "false" || jsontext.IsNumber(word) {
+			return Value(word), s[end:], true
+		}
+		return Value(jsontext.AppendString(nil, word)), s[end:], true
+	}
+	quoted, err := strconv.QuotedPrefix(s)
+	if err != nil {
+		return "", s, false
+	}
+	text, err := strconv.Unquote(quoted)
+	rest = s[len(quoted):]
+	return Value(jsontext.AppendString(nil, text)), rest, err == nil && (rest == "" || rest[0] == ' ' || rest[0] == '\t')
+}
+
+// prefix is the beginning of a line of text, as far as it has been read.
+type prefix struct {
+	text string
+	at   int // where the next word may begin
+
+	words   int  // seen that say nothing
+	plain   bool // one of them was neither a number nor in brackets
+	dated   bool // a time has been seen, perhaps one without its date
+	message int  // where the message begins: behind the time and level at the start
+}
+
+// readPrefix reads a line that begins with a time, a level or both, among other
+// things perhaps, as most programs write them.
+func (d *parts) readPrefix(r *Record, text string) {
+	const most = 12 // words
+	c := clock{r}
+	p := prefix{text: text}
+	for p.words < most && p.skip() {
+		if !d.own && p.mayBeTime() {
+			if t, rest, ok := c.cut(text[p.at:]); ok {
+				d.time, d.own = t, true
+				p.take(len(text) - len(rest))
+				p.takeStream(d)
+				if p.redis(d) {
+					break
+				}
+				continue
+			}
+			if n := clockLen(text[p.at:]); n > 0 && !p.dated {
+				p.dated = true
+				p.at += n
+				continue
+			}
+		}
+		word := p.word()
+		if t, ok := parseEpoch(word); ok && p.words == 0 && !d.own {
+			d.time, d.own = t, true
+			p.take(p.at + len(word))
+			continue
+		}
+		if d.levelText == "" && p.isLevel(word) {
+			d.levelText = word
+			d.level, d.ranked = rankName(word, nil)
+			p.take(p.at + len(word))
+			if d.own {
+				break
+			}
+			continue
+		}
+		p.pass(word)
+	}
+	if d.levelText == "" && d.own {
+		d.readSecondLine(text)
+	}
+	d.message = p.rest()
+}
+
+const separators = " \t[](){}<>|,;=-"
+
+// skip goes to the next word of the first line, or reports that there is none.
+func (p *prefix) skip() bool {
+	for p.at < len(p.text) {
+		if n := colorLen(p.text[p.at:]); n > 0 {
+			p.at += n
+			continue
+		}
+		c := p.text[p.at]
+		if c == '\n' || c == '\r' {
+			return false
+		}
+		if strings.IndexByte(separators, c) < 0 && (c != ':' || p.at == 0) {
+			return true
+		}
+		p.at++
+	}
+	return false
+}
+
+// mayBeTime reports whether a time is looked for here: at the start, or in
+// brackets, or near the start.
+func (p *prefix) mayBeTime() bool {
+	return p.words <= 2 || p.at > 0 && p.text[p.at-1] == '['
+}
+
+// word returns the word that begins here.
+func (p *prefix) word() string {
+	end := p.at
+	for end < len(p.text) && strings.IndexByte(separators+":\r\n\x1b", p.text[end]) < 0 {
+		end++
+	}
+	if end == p.at {
+		end++
+	}
+	return p.text[p.at:end]
+}
+
+// take goes on at end, behind a time or level.
+func (p *prefix) take(end int) {
+	if p.words == 0 {
+		p.message = end
+	}
+	p.dated = true
+	p.at = end
+}
+
+// pass goes on behind a word that says nothing.
+func (p *prefix) pass(word string) {
+	p.words++
+	bracketed := p.at > 0 && p.text[p.at-1] == '['
+	if !bracketed && strings.Trim(word, "0123456789#.") != "" {
+		p.plain = true
+	}
+	p.at += len(word)
+}
+
+// ordinary are levels' names that begin other lines as well, "config: ", say.
+var ordinary = map[string]bool{
+	"log": true, "config": true, "fine": true, "detail": true, "hint": true, "statement": true, "audit": true, "success": true, "silly": true, "note": true, "assert": true,
+}
+
+// isLevel reports whether the word is the level of the line: at its start in
+// capitals, brackets or before a colon; elsewhere only behind a time or
+// something in brackets.
+func (p *prefix) isLevel(word string) bool {
+	if strings.EqualFold(word, "fatal") && len(p.text) > p.at+len(word)+6 && strings.EqualFold(p.text[p.at+len(word):p.at+len(word)+6], " error") {
+		return p.words <= 2
+	}
+	if _, ok := rankName(word, nil); !ok || strings.ContainsAny(word, "\"'*#") {
+		return false
+	}
+	name := word[strings.LastIndexByte(word, '.')+1:]
+	capitals := strings.ToUpper(name) == name
+	end := p.at + len(word)
+	before, after := byte(' '), byte(' ')
+	if p.at > 0 {
+		before = p.text[p.at-1]
+	}
+	if end < len(p.text) {
+		after = p.text[end]
+	}
+	if before == 'm' && strings.HasSuffix(p.text[:p.at], "m") && strings.Contains(p.text[:p.at], "\x1b[") {
+		before = '['
+	}
+	if after == '-' || after == '=' || strings.EqualFold(name, "http") || !capitals && ordinary[strings.ToLower(name)] {
+		return false
+	}
+	bracketed := strings.IndexByte("[<(|{", before) >= 0 || strings.IndexByte("]>)|}", after) >= 0
+	switch {
+	case len(name) == 1:
+		return strings.Contains("EWIDFV", name) && name == word && !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0 || after == '/' && p.dated)
+	case p.words == 0:
+		return capitals || bracketed || after == ':' || p.dated
+	case !p.dated && p.plain:
+		return false
+	}
+	return capitals || bracketed || after == ':' && p.words <= 3
+}
+
+// takeStream reads what Kubernetes (CRI) has behind its time: "stdout F".
+func (p *prefix) takeStream(d *parts) {
+	for _, stream := range []string{"stdout", "stderr"} {
+		rest, ok := strings.CutPrefix(p.text[p.at:], " "+stream+" ")
+		if ok && len(rest) > 1 && (rest[0] == 'F' || rest[0] == 'P') && rest[1] == ' ' {
+			d.add("stream", stream)
+			p.take(len(p.text) - len(rest) + 1)
+		}
+	}
+}
+
+// redis reads the sign that Redis has for a level behind its time.
+func (p *prefix) redis(d *parts) bool {
+	sign := strings.TrimPrefix(p.text[p.at:], " ")
+	if p.words == 0 || len(sign) < 2 || sign[1] != ' ' || p.text[0]-'0' > 9 || !strings.Contains(p.text[:p.at], ":") {
+		return false
+	}
+	switch sign[0] {
+	case '#':
+		d.levelText, d.level = "warning", slog.LevelWarn
+	case '*':
+		d.levelText, d.level = "notice", levelNotice
+	case '-', '.':
+		d.levelText, d.level = "debug", slog.LevelDebug
+	default:
+		return false
+	}
+	d.ranked = true
+	return true
+}
+
+// readSecondLine reads the level of java.util.logging's lines.
+func (d *parts) readSecondLine(text string) {
+	_, second, _ := strings.Cut(text, "\n")
+	word, _, ok := strings.Cut(second, ":")
+	if !ok || len(word) > 12 || strings.ToUpper(word) != word {
+		return
+	}
+	if level, ok := rankName(word, nil); ok {
+		d.levelText, d.level, d.ranked = word, level, true
+	}
+}
+
+// rest returns the message: the line without the time and level at its start.
+func (p *prefix) rest() string {
+	if p.message == 0 {
+		return p.text
+	}
+	rest := p.text[p.message:]
+	for len(rest) > 0 {
+		if n := colorLen(rest); n > 0 {
+			rest = rest[n:]
+			continue
+		}
+		if strings.IndexByte("])>:,", rest[0]) < 0 {
+			break
+		}
+		rest = rest[1:]
+	}
+	rest = strings.TrimLeft(rest, " \t")
+	for {
+		after := strings.TrimLeft(rest, "-|:")
+		if len(after) == len(rest) || after == "" || after[0] != ' ' {
+			break
+		}
+		rest = strings.TrimLeft(after, " \t")
+	}
+	if end := strings.IndexAny(rest, "[]\n"); end >= 0 && rest[end] == ']' {
+		return "[" + rest // the time was not alone in its brackets
+	}
+	if strings.TrimSpace(rest) == "" {
+		return p.text
+	}
+	return rest
+}
+
+// clockLen returns the length of a time of day without a date, 0 if there is none.
+func clockLen(s string) int {
+	d, rest, ok := cutClock(date{}, " "+s)
+	if !ok || d.hour > 24 || d.minute > 59 || d.second > 60 {
+		return 0
+	}
+	return len(s) - len(rest)
+}
