@@ -173,6 +173,22 @@ func Members(object string) iter.Seq2[string, string] {
 	}
 }
 
+// Elements yields the elements of a JSON array, which must be valid.
+func Elements(array string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		rest := SkipSpace(array[1:])
+		for rest[0] != ']' {
+			n := valueLen(rest)
+			if !yield(rest[:n]) {
+				return
+			}
+			if rest = SkipSpace(rest[n:]); rest[0] == ',' {
+				rest = SkipSpace(rest[1:])
+			}
+		}
+	}
+}
+
 func SkipSpace[T ~string | ~[]byte](b T) T {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\n' || b[0] == '\r') {
 		b = b[1:]
