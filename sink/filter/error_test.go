@@ -23,7 +23,7 @@ func TestErrors(t *testing.T) {
 		{Options{Field: []string{`"a = x`}}, "--field: the quote is not closed\n  \"a = x\n  ^"},
 		{Options{Field: []string{`a = "x`}}, "--field: the value's quote is not closed, or something follows it\n  a = \"x\n      ^"},
 		{Options{Field: []string{`a ~ (`}}, "--field: the regular expression is not valid: missing closing )\n  a ~ (\n      ^"},
-		{Options{Where: []string{`status >= `}}, "--where: unexpected token EOF\n  status >= \n           ^"},
+		{Options{Where: []string{`status >= `}}, "--where: it ends too early\n  status >= \n            ^"},
 		{Options{Where: []string{`status = 5`}}, "--where: one = compares nothing; == does\n  status = 5\n         ^"},
 		{Options{Where: []string{`lenn(msg) > 5`}}, "--where: unknown function \"lenn\"\n  lenn(msg) > 5\n  ^"},
 		{Options{Where: []string{`ok and len(msg, 1) > 5`}}, "--where: len: invalid number of arguments (expected 1, got 2)\n  ok and len(msg, 1) > 5\n         ^"},

@@ -100,8 +100,11 @@ func parseError(flag, text string, err error) error {
 		return mistake(flag, text, 0, "%v", err)
 	}
 	problem := detail.Message
-	if strings.Contains(problem, `Operator("=")`) {
+	switch {
+	case strings.Contains(problem, `Operator("=")`):
 		problem = "one = compares nothing; == does"
+	case problem == "unexpected token EOF":
+		return mistake(flag, text, len(text), "it ends too early")
 	}
 	return mistake(flag, text, byteOffset(text, detail.From), "%s", problem)
 }
