@@ -41,8 +41,9 @@ func archiveSettings(cfg *sink.Config) {
 	cfg.Drain = archiveDrain
 }
 
-// run archives until ctx ends.
-func (a *archiveFlags) run(ctx context.Context, u *ui, cfg sink.Config) (err error) {
+// run archives what is selected until ctx ends.
+func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Config) (err error) {
+	u := selected.ui
 	file, err := archive.Open(a.file, archive.Options{OnError: func(err error) {
 		if err == nil {
 			u.notice("the disk takes records again")
@@ -61,7 +62,7 @@ func (a *archiveFlags) run(ctx context.Context, u *ui, cfg sink.Config) (err err
 	}()
 	archiveSettings(&cfg)
 	counted := &counter{Writer: file}
-	err = sink.Tail(ctx, cfg, counted)
+	err = selected.run(ctx, cfg, counted, sink.Tail)
 	u.notice("archived %d records to %s", counted.records, a.file)
 	return err
 }

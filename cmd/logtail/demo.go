@@ -42,6 +42,10 @@ func newDemo(u *ui) *cobra.Command {
 }
 
 func (d *demoCommand) run(ctx context.Context) (err error) {
+	selected, err := d.tail.filters.compile(d.tail.ui)
+	if err != nil {
+		return err
+	}
 	if d.lasts > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d.lasts)
@@ -56,12 +60,12 @@ func (d *demoCommand) run(ctx context.Context) (err error) {
 	defer server.Close()
 	d.tail.notice("three sample services, web, worker and cron, log to the embedded broker at %s", server.URL())
 	d.tail.notice("watch them from another terminal, too: logtail -l warn -u %s", server.URL())
-	return d.watch(ctx, server.DialURL())
+	return d.watch(ctx, server.DialURL(), selected)
 }
 
 // watch tails while the services run. The tail ends after them, so that it
 // shows their last records.
-func (d *demoCommand) watch(ctx context.Context, url string) error {
+func (d *demoCommand) watch(ctx context.Context, url string, selected *selection) error {
 	tailCtx, endTail := context.WithCancel(context.WithoutCancel(ctx))
 	defer endTail()
 	cfg := d.tail.config(url)
@@ -76,7 +80,7 @@ func (d *demoCommand) watch(ctx context.Context, url string) error {
 		d.tail.show(n)
 	}
 	tailed := make(chan error, 1)
-	go func() { tailed <- sink.Tail(tailCtx, cfg, d.tail.output.terminal(d.tail.ui)) }()
+	go func() { tailed <- selected.run(tailCtx, cfg, d.tail.output.terminal(d.tail.ui), sink.Tail) }()
 	select {
 	case <-ready:
 	case err := <-tailed:

@@ -49,6 +49,10 @@ func newTail(u *ui) *cobra.Command {
 }
 
 func (t *tailCommand) run(ctx context.Context) error {
+	selected, err := t.filters.compile(t.ui)
+	if err != nil {
+		return err
+	}
 	url, err := t.connection.broker(t.ui)
 	if err != nil {
 		return err
@@ -62,16 +66,16 @@ func (t *tailCommand) run(ctx context.Context) error {
 		url = server.DialURL()
 	}
 	if t.archive.file != "" {
-		return t.archive.run(ctx, t.ui, t.config(url))
+		return t.archive.run(ctx, selected, t.config(url))
 	}
 	ctx, cancel := t.whileRead(ctx)
 	defer cancel()
-	return sink.Tail(ctx, t.config(url), t.output.terminal(t.ui))
+	return selected.run(ctx, t.config(url), t.output.terminal(t.ui), sink.Tail)
 }
 
 // config is what the flags say of the tail.
 func (t *tailCommand) config(url string) sink.Config {
-	return sink.Config{URL: url, Exchange: t.connection.exchange, Filter: t.filters.filter(), Notify: t.show}
+	return sink.Config{URL: url, Exchange: t.connection.exchange, Notify: t.show}
 }
 
 // show tells of a notice.

@@ -26,6 +26,7 @@ import (
 
 	"github.com/slogcast/slogcast/handler"
 	"github.com/slogcast/slogcast/internal/link"
+	"github.com/slogcast/slogcast/sink/filter"
 )
 
 type ui struct {
@@ -51,7 +52,13 @@ func (u *ui) error(err error) {
 	} else if known, ok := errors.AsType[*handler.Error](err); ok {
 		problem, hint = known.Problem, known.Hint
 	}
+	problem, place, _ := strings.Cut(problem, "\n")
 	u.line("error: ", problem)
+	if _, ok := errors.AsType[*filter.Error](err); ok {
+		for line := range strings.SplitSeq(place, "\n") {
+			u.line("", line) // the place of the mistake is marked below it
+		}
+	}
 	if hint != "" {
 		u.hint(hint)
 	}
