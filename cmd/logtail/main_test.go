@@ -86,7 +86,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args[2:]...)
 	cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"HOME", "TMPDIR", "TZ", "PATH", "LOGTAIL_URL", "LOGTAIL_URL_FILE", "LOGTAIL_EXCHANGE", "LOGTAIL_LEVEL", "LOGTAIL_EMIT_LEVEL", "NO_COLOR", "CLICOLOR_FORCE", "TESTSCRIPT_COMMAND"} {
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "TMPDIR", "TZ", "PATH", "LOGTAIL_URL", "LOGTAIL_URL_FILE", "LOGTAIL_EXCHANGE", "LOGTAIL_LEVEL", "LOGTAIL_EMIT_LEVEL", "NO_COLOR", "CLICOLOR_FORCE", "TESTSCRIPT_COMMAND"} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
