@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,7 +29,8 @@ func TestMain(m *testing.M) {
 //	start NAME COMMAND...   runs it in the background, with its output in
 //	                        NAME.out and NAME.err
 //	expect FILE REGEXP      waits until the file matches
-//	signal NAME INT|TERM    sends the signal
+//	signal NAME INT|TERM|USR1
+//	                        sends the signal
 //	finish NAME CODE        waits for the end and compares the exit code
 //	lines FILE N            compares the number of lines
 //	declare TYPE            declares $LOGTAIL_EXCHANGE beforehand
@@ -124,7 +124,7 @@ func expect(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func signalJob(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(job(ts, args[0]).Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]))
+	ts.Check(job(ts, args[0]).Process.Signal(testSignals[args[1]]))
 }
 
 func finish(ts *testscript.TestScript, _ bool, args []string) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +18,7 @@ type tailCommand struct {
 	archive    archiveFlags
 	embedded   embeddedFlags
 
+	state     state
 	lastError string // shown; the same again is not
 }
 
@@ -43,6 +43,7 @@ func newTail(u *ui) *cobra.Command {
 	group(cmd, groupConnection, t.connection.register)
 	group(cmd, groupFilters, t.filters.register)
 	group(cmd, groupOutput, t.output.register)
+	group(cmd, groupOutput, t.output.registerStatus)
 	group(cmd, groupArchive, t.archive.register)
 	group(cmd, groupEmbedded, t.embedded.register)
 	return cmd
@@ -61,6 +62,7 @@ func (t *tailCommand) run(ctx context.Context) error {
 		defer server.Close()
 		url = server.DialURL()
 	}
+	defer t.watchState(ctx)()
 	if t.archive.file != "" {
 		return t.archive.run(ctx, t.ui, t.config(url))
 	}
@@ -71,11 +73,29 @@ func (t *tailCommand) run(ctx context.Context) error {
 
 // config is what the flags say of the tail.
 func (t *tailCommand) config(url string) sink.Config {
-	return sink.Config{URL: url, Exchange: t.connection.exchange, Filter: t.filters.filter(), Notify: t.show}
+	filter := t.state.counting(t.filters.filter(), t.archive.file == "")
+	return sink.Config{URL: url, Exchange: t.connection.exchange, Filter: filter, Notify: t.show}
+}
+
+// watchState shows the state in the status line, and on request, until end is
+// called or ctx ends.
+func (t *tailCommand) watchState(ctx context.Context) (end func()) {
+	t.state.began = time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	onRequest(ctx, func(now time.Time) { t.notice("%s", t.state.numbers(now)) })
+	if !t.output.showStatus(t.ui, t.archive.file != "") {
+		return cancel
+	}
+	endStatus := t.keepStatus(ctx, &t.state)
+	return func() {
+		endStatus()
+		cancel()
+	}
 }
 
 // show tells of a notice.
 func (t *tailCommand) show(n sink.Notice) {
+	t.state.note(n, time.Now())
 	switch {
 	case n.Connected != "":
 		t.lastError = ""
@@ -87,7 +107,6 @@ func (t *tailCommand) show(n sink.Notice) {
 			t.connection.hint(t.ui)
 			t.notice("waiting for the broker, trying again until it is there")
 		}
-		t.status(fmt.Sprintf("waiting for the broker, next try in %v", n.Retry.Round(100*time.Millisecond)))
 	default:
 		t.notice("%v", n)
 	}
