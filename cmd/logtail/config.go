@@ -21,6 +21,7 @@ import (
 //	[servers.prod]
 //	url = "amqps://tail@mq.example/"   # or url-file, whose first line is the URL
 //	exchange = "logs"
+//	key = ["shop.*"]
 //	tls = { ca-file = "ca.pem" }       # and cert-file, key-file, server-name
 //
 // Names of files are relative to its folder.
@@ -31,9 +32,10 @@ type config struct {
 }
 
 type server struct {
-	URL      string `toml:"url"`
-	URLFile  string `toml:"url-file"`
-	Exchange string `toml:"exchange"`
+	URL      string   `toml:"url"`
+	URLFile  string   `toml:"url-file"`
+	Exchange string   `toml:"exchange"`
+	Key      []string `toml:"key"`
 	TLS      struct {
 		CAFile     string `toml:"ca-file"`
 		CertFile   string `toml:"cert-file"`
@@ -166,11 +168,20 @@ func applyServer(u *ui, cmd *cobra.Command, name string) (settled []string, err 
 	if err := f.Lookup("url").Value.Set(address); err != nil {
 		return nil, usagef("%s: %w", name, err)
 	}
-	if exchange := f.Lookup("exchange"); s.Exchange != "" && exchange != nil && heading(exchange) == groupConnection && !exchange.Changed {
-		if err := exchange.Value.Set(s.Exchange); err != nil {
-			return nil, usagef("%s: %w", name, err)
+	for flag, values := range map[string][]string{"exchange": {s.Exchange}, "key": s.Key} {
+		f := f.Lookup(flag)
+		if f == nil || heading(f) != groupConnection || f.Changed {
+			continue // bench's --exchange is another thing
 		}
-		settled = append(settled, "exchange")
+		for _, value := range values {
+			if value == "" {
+				continue
+			}
+			if err := f.Value.Set(value); err != nil {
+				return nil, usagef("%s: %w", name, err)
+			}
+			settled = append(settled, flag)
+		}
 	}
 	return append(settled, "url", "url-file"), nil
 }

@@ -76,7 +76,9 @@ func (d *demoCommand) watch(ctx context.Context, url string) error {
 			once.Do(func() { close(ready) })
 			return
 		}
-		d.tail.show(n)
+		if n.Remark == "" { // all is new here
+			d.tail.show(n)
+		}
 	}
 	tailed := make(chan error, 1)
 	go func() { tailed <- sink.Tail(tailCtx, cfg, d.tail.output.terminal(d.tail.ui)) }()

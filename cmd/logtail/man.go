@@ -67,6 +67,7 @@ const manFiles = `~/.config/logtail/config.toml, or logtail/config.toml in $XDG_
   [servers.prod]
   url = "amqps://tail@mq.example/"   # or url-file, whose first line is the URL
   exchange = "logs"
+  key = ["shop.*"]
   tls = { ca-file = "ca.pem" }       # and cert-file, key-file, server-name
 
 What the command line says goes before the server, and the server before the environment. Names of files are relative to the folder. Who keeps a password there sees to it that only they can read it: chmod 600.`

@@ -41,6 +41,7 @@ func newTail(u *ui) *cobra.Command {
 		},
 	}
 	group(cmd, groupConnection, t.connection.register)
+	group(cmd, groupConnection, t.connection.registerKeys)
 	group(cmd, groupFilters, t.filters.register)
 	group(cmd, groupOutput, t.output.register)
 	group(cmd, groupOutput, t.output.registerStatus)
@@ -73,8 +74,10 @@ func (t *tailCommand) run(ctx context.Context) error {
 
 // config is what the flags say of the tail.
 func (t *tailCommand) config(url string) sink.Config {
-	filter := t.state.counting(t.filters.filter(), t.archive.file == "")
-	return sink.Config{URL: url, Exchange: t.connection.exchange, Filter: filter, Notify: t.show}
+	// An archive and JSON lines need not know the level.
+	levels := t.archive.file == "" && t.output.format.value != "json"
+	filter := t.state.counting(t.filters.filter(), levels)
+	return sink.Config{URL: url, Exchange: t.connection.exchange, Keys: t.connection.keys, Filter: filter, Notify: t.show}
 }
 
 // watchState shows the state in the status line, and on request, until end is
@@ -99,7 +102,7 @@ func (t *tailCommand) show(n sink.Notice) {
 	switch {
 	case n.Connected != "":
 		t.lastError = ""
-		t.notice("connected to %s, exchange %s; records from now on", n.Connected, t.connection.exchange)
+		t.notice("connected to %s, exchange %s%s; records from now on", n.Connected, t.connection.exchange, t.connection.bound())
 	case n.Lost != nil:
 		if text := n.Lost.Error(); text != t.lastError {
 			t.lastError = text
@@ -107,6 +110,8 @@ func (t *tailCommand) show(n sink.Notice) {
 			t.connection.hint(t.ui)
 			t.notice("waiting for the broker, trying again until it is there")
 		}
+	case n.Remark != "" && t.embedded.on:
+		// Nothing has been on a broker that has just begun.
 	default:
 		t.notice("%v", n)
 	}
