@@ -3,6 +3,7 @@ module github.com/slogcast/slogcast
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/expr-lang/expr v1.17.8
 	github.com/google/uuid v1.6.0

@@ -123,7 +123,7 @@ const ackWithin = 100 * time.Millisecond
 const consumerTag = "logtail"
 
 func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
-	if err := c.DeclareFanout(t.Exchange); err != nil {
+	if err := t.useExchange(c); err != nil {
 		return nil, err
 	}
 	in, err := c.Consumer()
@@ -156,6 +156,27 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 	}
 	t.sequences.session++
 	return s, nil
+}
+
+// useExchange makes sure of the exchange, and remarks on what may surprise.
+func (t *tail) useExchange(c *link.Conn) error {
+	kind, created, err := c.UseExchange(t.Exchange)
+	bare := len(t.Keys) == 1 && t.Keys[0] == anyKey
+	switch {
+	case err != nil:
+		return err
+	case created:
+		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q did not exist: created it, as a durable fanout", t.Exchange)})
+	case kind == "direct" && bare:
+		return &link.Error{
+			Problem: fmt.Sprintf("exchange %q on %s is of type direct, and sends nothing without a binding key", t.Exchange, c.Endpoint),
+			Hint:    "name the keys to bind with, or another exchange",
+			Fatal:   true,
+		}
+	case kind == "fanout" && !bare && t.sequences.session == 0:
+		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q is of type fanout: it sends everything, whatever the binding keys", t.Exchange)})
+	}
+	return nil
 }
 
 // refused says which permission is missing when the broker answers 403.
@@ -257,7 +278,14 @@ func (s *subscription) takeReady(ctx context.Context) error {
 
 // bind binds the queue, or makes sure that it is bound: when the exchange is
 // deleted the binding goes with it, and nobody tells the consumer.
-func (s *subscription) bind() error { return s.in.QueueBind(s.queue, "", s.Exchange, false, nil) }
+func (s *subscription) bind() error {
+	for _, key := range s.Keys {
+		if err := s.in.QueueBind(s.queue, key, s.Exchange, false, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // take adds the records of a message to the batch. A gap before one is told
 // after what came earlier is written.

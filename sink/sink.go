@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/slogcast/slogcast/internal/envelope"
@@ -46,9 +47,14 @@ type Config struct {
 	// URL is an AMQP URL or a comma-separated list of them, tried in turn.
 	URL string
 
-	// Exchange is the fanout exchange to bind to. It is declared as durable
-	// when it does not exist. If empty, "logs".
+	// Exchange is the exchange to bind to, of any type. It is created, as a durable
+	// fanout, only when it does not exist. If empty, "logs".
 	Exchange string
+
+	// Keys are the binding keys of a topic or direct exchange; a message comes if
+	// one of them matches. If empty, "#": everything, of a topic exchange. A direct
+	// exchange needs them; a fanout takes no notice of them.
+	Keys []string
 
 	// MaxLength and MaxBytes bound the queue at the broker: x-max-length and
 	// x-max-length-bytes, with drop-head. If zero, 100000 and 64 MiB; if
@@ -89,6 +95,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Exchange != envelope.Clamp(c.Exchange) {
 		return c, errors.New("the exchange's name is longer than 255 bytes")
 	}
+	if slices.ContainsFunc(c.Keys, func(key string) bool { return key != envelope.Clamp(key) }) {
+		return c, errors.New("a binding key is longer than 255 bytes")
+	}
+	if c.Keys = slices.Clone(c.Keys); len(c.Keys) == 0 {
+		c.Keys = []string{anyKey}
+	}
 	c.MaxLength = cmp.Or(c.MaxLength, 100_000)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 64<<20)
 	c.Prefetch = cmp.Or(c.Prefetch, 256)
@@ -98,6 +110,9 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
+// anyKey is the binding key that matches every routing key of a topic exchange.
+const anyKey = "#"
+
 // Notice is something to know about the stream of records. One of its fields is
 // set.
 type Notice struct {
@@ -105,12 +120,15 @@ type Notice struct {
 	Lost      error         // the connection is lost, or could not be made
 	Retry     time.Duration // with Lost: until the next attempt
 	Gap       *Gap          // records are missing before the next one
+	Remark    string        // what is good to know of the exchange, once: it did not exist, say
 }
 
 func (n Notice) String() string {
 	switch {
 	case n.Gap != nil:
 		return n.Gap.String()
+	case n.Remark != "":
+		return n.Remark
 	case n.Lost != nil:
 		return fmt.Sprintf("%v; next try in %v", n.Lost, n.Retry.Round(100*time.Millisecond))
 	}

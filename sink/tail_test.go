@@ -47,7 +47,11 @@ func launchTail(t *testing.T, cfg sink.Config) *tailing {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	tl := &tailing{t: t, stop: stop, done: make(chan error, 1), records: make(chan string, 100_000), notices: make(chan sink.Notice, 1000)}
-	cfg.Notify = func(n sink.Notice) { tl.notices <- n }
+	cfg.Notify = func(n sink.Notice) {
+		if n.Remark == "" { // most exchanges here did not exist
+			tl.notices <- n
+		}
+	}
 	go func() { tl.done <- sink.Tail(ctx, cfg, tl) }()
 	return tl
 }
@@ -488,12 +492,74 @@ func TestWhatNoRetryMendsEndsTail(t *testing.T) {
 		for url, want := range map[string]string{
 			b.As(t, "guest", "hunter2"): `login as "guest" refused`,
 			b.URL + "nowhere":           `vhost "nowhere" does not exist`,
-			b.URL:                       "is of type direct, not fanout",
+			b.URL:                       "is of type direct, and sends nothing without a binding key",
 			"amqp://u:hunter2@h:x/":     "parse broker URL",
 		} {
 			err := sink.Tail(t.Context(), sink.Config{URL: url, Exchange: exchange}, nil)
 			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("got %v, want %q", err, want)
+			}
+		}
+	})
+}
+
+func TestTailBindsToDirectExchange(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		bindAndPublish(t, b, "direct", []string{"shop.info", "shop.error"}, []string{"shop.error", "other", "shop.info"}, []string{"shop.error", "shop.info"})
+	})
+}
+
+func TestTailBindsToTopicExchange(t *testing.T) {
+	brokertest.EachReal(t, func(t *testing.T, b *brokertest.Broker) {
+		all := []string{"shop.error", "other", "shop.info"}
+		bindAndPublish(t, b, "topic", nil, all, all)
+		bindAndPublish(t, b, "topic", []string{"*.error", "other"}, all, all[:2])
+	})
+}
+
+// bindAndPublish tails an exchange of the type by the keys, and wants of the
+// messages published under sent, each with its key as its text, those of want.
+func bindAndPublish(t *testing.T, b *brokertest.Broker, kind string, keys, sent, want []string) {
+	t.Helper()
+	exchange := b.Exchange(t)
+	b.Use(t, func(ch *amqp.Channel) {
+		if err := ch.ExchangeDeclare(exchange, kind, false, false, false, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		tl := startTail(t, sink.Config{URL: b.URL, Exchange: exchange, Keys: keys})
+		for _, key := range sent {
+			if err := ch.PublishWithContext(t.Context(), exchange, key, false, false, amqp.Publishing{Body: []byte(key)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, w := range want {
+			if got := tl.record(); got != w {
+				t.Errorf("%s, keys %q: got %q, want %q", kind, keys, got, w)
+			}
+		}
+		if err := tl.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRemarksOnTheExchange(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		for _, want := range []string{"did not exist: created it", "is of type fanout: it sends everything"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			var remarks []string
+			err := sink.Tail(ctx, sink.Config{URL: b.URL, Exchange: exchange, Keys: []string{"a.*"}, Notify: func(n sink.Notice) {
+				if n.Remark != "" {
+					remarks = append(remarks, n.String())
+				}
+				if n.Connected != "" {
+					cancel()
+				}
+			}}, nil)
+			cancel()
+			if err != nil || len(remarks) != 1 || !strings.Contains(remarks[0], want) {
+				t.Errorf("got %q, %v, want %q", remarks, err, want)
 			}
 		}
 	})

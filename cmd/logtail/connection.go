@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -12,11 +13,19 @@ import (
 )
 
 // connectionFlags say which exchange of which broker.
-type connectionFlags struct{ url, urlFile, exchange string }
+type connectionFlags struct {
+	url, urlFile, exchange string
+	keys                   []string
+}
 
 func (c *connectionFlags) register(f *pflag.FlagSet) {
 	c.registerURL(f)
-	f.StringVarP(&c.exchange, "exchange", "x", "logs", "fanout exchange's `NAME`")
+	f.StringVarP(&c.exchange, "exchange", "x", "logs", "exchange's `NAME`")
+}
+
+// registerKeys is for commands that receive.
+func (c *connectionFlags) registerKeys(f *pflag.FlagSet) {
+	f.StringArrayVarP(&c.keys, "key", "k", nil, "binding key `PATTERN` of a topic or direct exchange; repeatable\nA record comes if one of them matches: in a topic exchange * stands for one word and # for any\nnumber. Without it everything comes of a topic or fanout exchange.")
 }
 
 func (c *connectionFlags) registerURL(f *pflag.FlagSet) {
@@ -44,6 +53,17 @@ func (c *connectionFlags) broker(u *ui) (string, error) {
 		return "", &usageError{err, "logtail"}
 	}
 	return url, nil
+}
+
+// bound says by which keys records come, if that was asked for.
+func (c *connectionFlags) bound() string {
+	switch len(c.keys) {
+	case 0:
+		return ""
+	case 1:
+		return ", key " + c.keys[0]
+	}
+	return ", keys " + strings.Join(c.keys, " ")
 }
 
 // hint says how to name a broker, to who has named none.

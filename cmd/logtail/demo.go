@@ -35,6 +35,7 @@ func newDemo(u *ui) *cobra.Command {
 	}
 	group(cmd, groupFilters, d.tail.filters.register)
 	group(cmd, groupOutput, d.tail.output.register)
+	group(cmd, groupOutput, d.tail.output.registerStatus)
 	group(cmd, "Demo", func(f *pflag.FlagSet) {
 		f.Var((*duration)(&d.lasts), "for", "end by itself after this `TIME`, 10s say")
 	})
@@ -60,6 +61,8 @@ func (d *demoCommand) run(ctx context.Context) (err error) {
 	defer server.Close()
 	d.tail.notice("three sample services, web, worker and cron, log to the embedded broker at %s", server.URL())
 	d.tail.notice("watch them from another terminal, too: logtail -l warn -u %s", server.URL())
+	d.tail.count(selected)
+	defer d.tail.watchState(ctx)()
 	return d.watch(ctx, server.DialURL(), selected)
 }
 
@@ -74,10 +77,13 @@ func (d *demoCommand) watch(ctx context.Context, url string, selected *selection
 	var once sync.Once
 	cfg.Notify = func(n sink.Notice) {
 		if n.Connected != "" {
+			d.tail.state.note(n, time.Now())
 			once.Do(func() { close(ready) })
 			return
 		}
-		d.tail.show(n)
+		if n.Remark == "" { // all is new here
+			d.tail.show(n)
+		}
 	}
 	tailed := make(chan error, 1)
 	go func() { tailed <- selected.run(tailCtx, cfg, d.tail.output.terminal(d.tail.ui), sink.Tail) }()

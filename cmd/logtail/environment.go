@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,14 +61,15 @@ func commands(cmd *cobra.Command) iter.Seq[*cobra.Command] {
 // hasEnvironment reports whether a flag may be given in the environment.
 func hasEnvironment(f *pflag.Flag) bool { return f.Name != "help" && f.Name != "version" }
 
-// fromEnvironment sets the flags that were not given from the environment. A
-// variable that is empty counts as not there.
-func fromEnvironment(cmd *cobra.Command) error {
+// fromEnvironment sets the flags that were not given, and are not settled by
+// their names, from the environment. A variable that is empty counts as not
+// there.
+func fromEnvironment(cmd *cobra.Command, settled []string) error {
 	var errs []error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		name := envName(cmd, f)
 		value := os.Getenv(name)
-		if f.Changed || value == "" || !hasEnvironment(f) || overruled(cmd, f) {
+		if f.Changed || value == "" || !hasEnvironment(f) || overruled(cmd, f) || slices.Contains(settled, f.Name) {
 			return
 		}
 		if err := f.Value.Set(value); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestEnvironmentNames(t *testing.T) {
-	root := newRoot(newUI(nil, &bytes.Buffer{}, &bytes.Buffer{}))
+	root := newRoot(newUI(nil, &bytes.Buffer{}, &bytes.Buffer{}), "")
 	for _, tt := range []struct{ command, flag, want string }{
 		{"", "url", "LOGTAIL_URL"},
 		{"", "password-file", "LOGTAIL_PASSWORD_FILE"},
@@ -63,7 +63,7 @@ func TestNamesOfNestedCommands(t *testing.T) {
 
 // TestEveryFlagHasAGroup keeps the help in order, and each flag to one line of it.
 func TestEveryFlagHasAGroup(t *testing.T) {
-	root := newRoot(newUI(nil, &bytes.Buffer{}, &bytes.Buffer{}))
+	root := newRoot(newUI(nil, &bytes.Buffer{}, &bytes.Buffer{}), "")
 	for cmd := range commands(root) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if heading(f) == groupGeneral && f.Name != "help" && f.Name != "version" {

@@ -59,7 +59,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	} else if zone != nil {
 		time.Local = zone
 	}
-	root := newRoot(ui)
+	server, args := takeServer(args)
+	root := newRoot(ui, server)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	ui.status("")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,10 +30,13 @@ func TestMain(m *testing.M) {
 //	start NAME COMMAND...   runs it in the background, with its output in
 //	                        NAME.out and NAME.err
 //	expect FILE REGEXP      waits until the file matches
-//	signal NAME INT|TERM    sends the signal
+//	signal NAME INT|TERM|USR1
+//	                        sends the signal
 //	finish NAME CODE        waits for the end and compares the exit code
 //	lines FILE N            compares the number of lines
 //	declare TYPE            declares $LOGTAIL_EXCHANGE beforehand
+//	publish KEY TEXT        publishes to it, with nothing but the text
+//	delete                  deletes it
 //	broker FILE             sets $LOGTAIL_URL to the URL in the file
 //
 // $URL, and so $LOGTAIL_URL, is the broker, $WRONG the same with a wrong
@@ -64,6 +67,8 @@ func TestScripts(t *testing.T) {
 				"finish":  finish,
 				"lines":   countLines,
 				"declare": declare,
+				"publish": publish,
+				"delete":  deleteExchange,
 				"broker":  setBroker,
 			},
 		})
@@ -86,7 +91,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args[2:]...)
 	cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"HOME", "TMPDIR", "TZ", "PATH", "LOGTAIL_URL", "LOGTAIL_URL_FILE", "LOGTAIL_EXCHANGE", "LOGTAIL_LEVEL", "LOGTAIL_EMIT_LEVEL", "NO_COLOR", "CLICOLOR_FORCE", "TESTSCRIPT_COMMAND"} {
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "TMPDIR", "TZ", "PATH", "LOGTAIL_URL", "LOGTAIL_URL_FILE", "LOGTAIL_EXCHANGE", "LOGTAIL_LEVEL", "LOGTAIL_EMIT_LEVEL", "NO_COLOR", "CLICOLOR_FORCE", "TESTSCRIPT_COMMAND"} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
@@ -124,7 +129,7 @@ func expect(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func signalJob(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(job(ts, args[0]).Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]))
+	ts.Check(job(ts, args[0]).Process.Signal(testSignals[args[1]]))
 }
 
 func finish(ts *testscript.TestScript, _ bool, args []string) {
@@ -152,13 +157,30 @@ func countLines(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-func declare(ts *testscript.TestScript, _ bool, args []string) {
+// withChannel runs do with $LOGTAIL_EXCHANGE of $URL.
+func withChannel(ts *testscript.TestScript, do func(ch *amqp.Channel, exchange string) error) {
 	conn, err := amqp.Dial(ts.Getenv("URL"))
 	ts.Check(err)
 	defer conn.Close()
 	ch, err := conn.Channel()
 	ts.Check(err)
-	ts.Check(ch.ExchangeDeclare(ts.Getenv("LOGTAIL_EXCHANGE"), args[0], true, false, false, false, nil))
+	ts.Check(do(ch, ts.Getenv("LOGTAIL_EXCHANGE")))
+}
+
+func declare(ts *testscript.TestScript, _ bool, args []string) {
+	withChannel(ts, func(ch *amqp.Channel, exchange string) error {
+		return ch.ExchangeDeclare(exchange, args[0], true, false, false, false, nil)
+	})
+}
+
+func publish(ts *testscript.TestScript, _ bool, args []string) {
+	withChannel(ts, func(ch *amqp.Channel, exchange string) error {
+		return ch.PublishWithContext(context.Background(), exchange, args[0], false, false, amqp.Publishing{Body: []byte(args[1])})
+	})
+}
+
+func deleteExchange(ts *testscript.TestScript, _ bool, _ []string) {
+	withChannel(ts, func(ch *amqp.Channel, exchange string) error { return ch.ExchangeDelete(exchange, false, false) })
 }
 
 func setBroker(ts *testscript.TestScript, _ bool, args []string) {

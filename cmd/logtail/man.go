@@ -53,12 +53,24 @@ func writeManual(w io.Writer, root *cobra.Command) error {
 	}
 	m.examples(root)
 	m.section("ENVIRONMENT", roff(manEnvironment))
+	m.macro("SH", "FILES")
+	m.text(manFiles)
 	m.macro("SH", "EXIT STATUS")
 	m.text(manExit)
 	return out.Flush()
 }
 
 const manEnvironment = "Every flag can be given in the environment, by the variable that is named with it; the command line goes first. A variable that is empty counts as not there."
+
+const manFiles = `~/.config/logtail/config.toml, or logtail/config.toml in $XDG_CONFIG_HOME, gives servers names. As the first argument @prod means the one of this name, with every command that speaks to a broker:
+
+  [servers.prod]
+  url = "amqps://tail@mq.example/"   # or url-file, whose first line is the URL
+  exchange = "logs"
+  key = ["shop.*"]
+  tls = { ca-file = "ca.pem" }       # and cert-file, key-file, server-name
+
+What the command line says goes before the server, and the server before the environment. Names of files are relative to the folder. Who keeps a password there sees to it that only they can read it: chmod 600.`
 
 const manExit = `0  ended as asked
 

@@ -22,23 +22,37 @@ const examples = `  logtail demo                             see what it is like
   logtail --embedded                       be the broker, and watch it
   logtail -l warn                          only warnings and errors
   LOGTAIL_URL=amqp://tail:secret@mq/ logtail
+  logtail @prod                            a server of ~/.config/logtail/config.toml
   logtail --file app.log                   archive
   logtail -o json | jq .msg                as JSON lines
   logtail emit "hello" user=ann            log one record
   make 2>&1 | logtail emit --app make      log every line of a program's output`
 
-// newRoot returns logtail with all its commands.
-func newRoot(u *ui) *cobra.Command {
+// newRoot returns logtail with all its commands, for a command line that named a
+// server, or none.
+func newRoot(u *ui, server string) *cobra.Command {
 	root := newTail(u)
 	root.Version = version()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+	root.ValidArgsFunction = completeServer
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
 		u.parsed = true
+		if cmd.Name() == cobra.ShellCompRequestCmd {
+			return nil
+		}
 		if err := checkEmpty(cmd); err != nil {
 			return err
 		}
-		return fromEnvironment(cmd)
+		name := server
+		if name == "" && len(args) == 1 && cmd == root {
+			name = args[0] // noArgs lets nothing else pass
+		}
+		settled, err := applyServer(u, cmd, name)
+		if err != nil {
+			return err
+		}
+		return fromEnvironment(cmd, settled)
 	}
 	root.SetIn(u.stdin)
 	root.SetOut(u.stdout)
@@ -57,7 +71,7 @@ func newRoot(u *ui) *cobra.Command {
 // noArgs is cobra.NoArgs with the words for who forgot a dash, or -u.
 func noArgs(cmd *cobra.Command, args []string) error {
 	switch {
-	case len(args) == 0:
+	case len(args) == 0, len(args) == 1 && !cmd.HasParent() && isServer(args[0]):
 		return nil
 	case strings.Contains(args[0], "://"):
 		return &usageError{errors.New("a broker's URL is given with -u, or in $LOGTAIL_URL, where others can't see its password"), cmd.CommandPath()}

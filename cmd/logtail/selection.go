@@ -19,7 +19,8 @@ type selection struct {
 	limit, expect  int            // 0 for none
 	before, after  int
 	timeout        time.Duration
-	runner         *runner // of --exec, may be nil
+	runner         *runner                                                      // of --exec, may be nil
+	counting       func(filter func(*sink.Record) bool) func(*sink.Record) bool // sees what passes; may be nil
 
 	end   context.CancelFunc // of the source
 	found bool               // exitOn or failOn has; nothing passes any more
@@ -47,6 +48,9 @@ func (s *selection) run(ctx context.Context, cfg sink.Config, w sink.Writer, fro
 		window.Separate = func() { s.line("", "--") }
 	}
 	cfg.Filter = s.look
+	if s.counting != nil {
+		cfg.Filter = s.counting(s.look)
+	}
 	if s.hasContext() || s.most() > 0 {
 		w = window
 	}

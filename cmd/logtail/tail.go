@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +18,7 @@ type tailCommand struct {
 	archive    archiveFlags
 	embedded   embeddedFlags
 
+	state     state
 	lastError string // shown; the same again is not
 }
 
@@ -41,8 +41,10 @@ func newTail(u *ui) *cobra.Command {
 		},
 	}
 	group(cmd, groupConnection, t.connection.register)
+	group(cmd, groupConnection, t.connection.registerKeys)
 	group(cmd, groupFilters, t.filters.register)
 	group(cmd, groupOutput, t.output.register)
+	group(cmd, groupOutput, t.output.registerStatus)
 	group(cmd, groupArchive, t.archive.register)
 	group(cmd, groupEmbedded, t.embedded.register)
 	return cmd
@@ -65,6 +67,8 @@ func (t *tailCommand) run(ctx context.Context) error {
 		defer server.Close()
 		url = server.DialURL()
 	}
+	t.count(selected)
+	defer t.watchState(ctx)()
 	if t.archive.file != "" {
 		return t.archive.run(ctx, selected, t.config(url))
 	}
@@ -75,15 +79,41 @@ func (t *tailCommand) run(ctx context.Context) error {
 
 // config is what the flags say of the tail.
 func (t *tailCommand) config(url string) sink.Config {
-	return sink.Config{URL: url, Exchange: t.connection.exchange, Notify: t.show}
+	return sink.Config{URL: url, Exchange: t.connection.exchange, Keys: t.connection.keys, Notify: t.show}
+}
+
+// count has the state count what is selected.
+func (t *tailCommand) count(selected *selection) {
+	// An archive and JSON lines need not know the level.
+	levels := t.archive.file == "" && t.output.format.value != "json"
+	selected.counting = func(filter func(*sink.Record) bool) func(*sink.Record) bool {
+		return t.state.counting(filter, levels)
+	}
+}
+
+// watchState shows the state in the status line, and on request, until end is
+// called or ctx ends.
+func (t *tailCommand) watchState(ctx context.Context) (end func()) {
+	t.state.began = time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	onRequest(ctx, func(now time.Time) { t.notice("%s", t.state.numbers(now)) })
+	if !t.output.showStatus(t.ui, t.archive.file != "") {
+		return cancel
+	}
+	endStatus := t.keepStatus(ctx, &t.state)
+	return func() {
+		endStatus()
+		cancel()
+	}
 }
 
 // show tells of a notice.
 func (t *tailCommand) show(n sink.Notice) {
+	t.state.note(n, time.Now())
 	switch {
 	case n.Connected != "":
 		t.lastError = ""
-		t.notice("connected to %s, exchange %s; records from now on", n.Connected, t.connection.exchange)
+		t.notice("connected to %s, exchange %s%s; records from now on", n.Connected, t.connection.exchange, t.connection.bound())
 	case n.Lost != nil:
 		if text := n.Lost.Error(); text != t.lastError {
 			t.lastError = text
@@ -91,7 +121,8 @@ func (t *tailCommand) show(n sink.Notice) {
 			t.connection.hint(t.ui)
 			t.notice("waiting for the broker, trying again until it is there")
 		}
-		t.status(fmt.Sprintf("waiting for the broker, next try in %v", n.Retry.Round(100*time.Millisecond)))
+	case n.Remark != "" && t.embedded.on:
+		// Nothing has been on a broker that has just begun.
 	default:
 		t.notice("%v", n)
 	}

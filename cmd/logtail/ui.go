@@ -32,9 +32,10 @@ import (
 type ui struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	mu             sync.Mutex // guards stderr: notices come from several goroutines
-	progress       bool       // a progress line is on the terminal
-	parsed         bool       // the command line was understood, a command runs
+	parsed         bool // the command line was understood, a command runs
+
+	mu         sync.Mutex // guards what follows, and writing: notices come from several goroutines
+	statusLine statusLine
 }
 
 func newUI(stdin io.Reader, stdout, stderr io.Writer) *ui {
@@ -69,38 +70,8 @@ func (u *ui) hint(text string) { u.line("hint: ", text) }
 func (u *ui) line(kind, text string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.clearLocked()
-	fmt.Fprintf(u.stderr, "logtail: %s%s\n", kind, visible(withoutPasswords(text)))
-}
-
-// status shows how far something has come, on a terminal, in place of what the
-// last call showed; an empty text takes it away.
-func (u *ui) status(text string) {
-	if !isTerminal(u.stderr) || dumb() {
-		return
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if text == "" {
-		u.clearLocked()
-		return
-	}
-	text = visible(text)
-	// A line that wraps could not be taken back.
-	if f, ok := u.stderr.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && len(text) >= width {
-			text = text[:max(0, width-1)]
-		}
-	}
-	fmt.Fprintf(u.stderr, "\r\x1b[K%s", text)
-	u.progress = true
-}
-
-func (u *ui) clearLocked() {
-	if u.progress {
-		fmt.Fprint(u.stderr, "\r\x1b[K")
-		u.progress = false
-	}
+	// One write: a line is not torn by those of other processes.
+	fmt.Fprintf(u.stderr, "%slogtail: %s%s\n%s", u.erase(), kind, visible(withoutPasswords(text)), u.draw())
 }
 
 // whileRead returns a context that ends, too, when nobody can read standard

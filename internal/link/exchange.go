@@ -43,6 +43,41 @@ func (c *Conn) DeclareFanout(name string) error {
 	return err
 }
 
+// UseExchange makes sure that there is an exchange to bind to, of whatever type,
+// and returns its type, or "" when the user may not know. One that is missing is
+// created, as a durable fanout.
+func (c *Conn) UseExchange(name string) (kind string, created bool, err error) {
+	err = c.onChannel(func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclarePassive(name, amqp.ExchangeFanout, true, false, false, false, nil)
+	})
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	switch {
+	case ok && refusal.Code == amqp.NotFound:
+		err = c.DeclareFanout(name)
+		return amqp.ExchangeFanout, err == nil, err
+	case ok && refusal.Code == amqp.AccessRefused:
+		return "", false, nil
+	case err != nil:
+		return "", false, err
+	}
+	// A broker tells the type only to who declares another.
+	err = c.onChannel(func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclare(name, amqp.ExchangeFanout, true, false, false, false, nil)
+	})
+	refusal, ok = errors.AsType[*amqp.Error](err)
+	switch {
+	case ok && refusal.Code == amqp.PreconditionFailed:
+		if m := inequivalent.FindStringSubmatch(refusal.Reason); m != nil && m[1] == "type" {
+			return m[2], false, nil
+		}
+	case ok && refusal.Code == amqp.AccessRefused:
+		return "", false, nil
+	case err != nil:
+		return "", false, err
+	}
+	return amqp.ExchangeFanout, false, nil
+}
+
 // checkExchange looks whether the exchange exists. A broker that refuses even
 // that (RabbitMQ 4.2.6 and later, without permissions) leaves it open.
 func (c *Conn) checkExchange(name string) error {

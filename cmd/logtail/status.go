@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// The status line is at the bottom of a terminal, below the records. Whatever is
+// written takes it away first and draws it again; nothing of it is left at the
+// end, when logtail is stopped with Ctrl-Z, or when the terminal changes its
+// size. A line that wraps is taken away with all its rows.
+
+// statusLine is guarded by the ui's mutex.
+type statusLine struct {
+	text  string // what is to be seen, empty for nothing
+	cells int    // of what is on the terminal
+	force bool   // even where stderr is no terminal that can take it back
+}
+
+// status shows how far something has come, on a terminal, in place of what the
+// last call showed; an empty text takes it away.
+func (u *ui) status(text string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.statusLine.force && (!isTerminal(u.stderr) || dumb()) {
+		return
+	}
+	erase := u.erase()
+	u.statusLine.text = visible(text)
+	// There is nobody to tell of a failure.
+	_, _ = io.WriteString(u.stderr, erase+u.draw())
+}
+
+// erase returns what takes the status line from the terminal. The lock is held.
+func (u *ui) erase() string {
+	cells := u.statusLine.cells
+	if cells == 0 {
+		return ""
+	}
+	u.statusLine.cells = 0
+	up := ""
+	if width := u.width(); width > 0 {
+		// A terminal that was made narrower since has wrapped the line.
+		for range (cells - 1) / width {
+			up += "\x1b[A"
+		}
+	}
+	return "\r" + up + "\x1b[J"
+}
+
+// draw returns what puts the status line on the terminal. The lock is held.
+func (u *ui) draw() string {
+	text := u.statusLine.text
+	if width := u.width(); width > 0 && utf8.RuneCountInString(text) >= width {
+		text = string([]rune(text)[:width-1])
+	}
+	if text == "" {
+		return ""
+	}
+	u.statusLine.cells = utf8.RuneCountInString(text)
+	if os.Getenv("NO_COLOR") != "" {
+		return text
+	}
+	return "\x1b[2m" + text + "\x1b[0m"
+}
+
+// width returns the columns of the terminal that the status line is on, or 0.
+func (u *ui) width() int {
+	if f, ok := u.stderr.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	return 0
+}
+
+// Write writes records to standard output, above the status line.
+func (u *ui) Write(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.statusLine.text == "" {
+		return u.stdout.Write(p)
+	}
+	_, _ = io.WriteString(u.stderr, u.erase())
+	n, err := u.stdout.Write(p)
+	_, _ = io.WriteString(u.stderr, u.draw())
+	return n, err
+}
+
+// statusEvery is how often the status line is drawn anew.
+const statusEvery = 500 * time.Millisecond
+
+// keepStatus shows the line of a state until ctx ends.
+func (u *ui) keepStatus(ctx context.Context, s *state) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	stopped, resume := stopSignals()
+	go func() {
+		defer close(done)
+		defer u.status("")
+		defer resume(nil)
+		tick := time.NewTicker(statusEvery)
+		defer tick.Stop()
+		for {
+			u.status(s.line(time.Now()))
+			select {
+			case <-tick.C:
+			case sig := <-stopped:
+				u.status("")
+				resume(sig)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
