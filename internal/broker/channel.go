@@ -112,8 +112,13 @@ func (ch *channel) stopLocked() {
 // forget frees the number of a closed channel.
 func (c *conn) forget(ch *channel) {
 	c.srv.mu.Lock()
-	delete(c.channels, ch.id)
+	c.forgetLocked(ch.id)
 	c.srv.mu.Unlock()
+}
+
+func (c *conn) forgetLocked(id uint16) {
+	delete(c.channels, id)
+	c.srv.channels--
 }
 
 // handleMethod handles a method of the channel. The two that come with each
