@@ -53,7 +53,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		done:     make(chan struct{}),
 	}
 	c.in = wire.NewReader(c, c.frameMax)
-	c.out = newOutbox(nc, s.cfg.OutboxLimit, s.cfg.WriteTimeout, c.resume)
+	c.out = newOutbox(nc, s.cfg.OutboxLimit, s.cfg.WriteTimeout, c.resume, c.releaseBody)
 	return c
 }
 
@@ -259,7 +259,7 @@ func (c *conn) handleUnopened(f wire.Frame) error {
 		s.channels++
 		c.channels[f.Channel] = newChannel(c, f.Channel)
 	}
-	s.mu.Unlock()
+	s.unlock()
 	if full {
 		return &exception{code: notAllowed, method: m.ID(), text: fmt.Sprintf("channel limit of all connections (%d) is reached", maxChannels)}
 	}
@@ -301,7 +301,7 @@ func (c *conn) abandon() {
 	c.abandoned = true
 	s := c.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.open--
 	// All consumers end before anything goes back: what one channel has not
 	// acknowledged must not go to another of the same dying connection.
@@ -319,10 +319,17 @@ func (c *conn) abandon() {
 	}
 }
 
+// releaseBody gives back a body that the outbox has shared.
+func (c *conn) releaseBody(m *message) {
+	c.srv.mu.Lock()
+	defer c.srv.unlock()
+	c.srv.releaseLocked(m)
+}
+
 // resume delivers again what had no room in the outbox.
 func (c *conn) resume() {
 	c.srv.mu.Lock()
-	defer c.srv.mu.Unlock()
+	defer c.srv.unlock()
 	for _, ch := range c.channels {
 		ch.pumpLocked()
 	}

@@ -37,6 +37,9 @@ type Server struct {
 	channels  int                // open on all conns
 	exchanges map[string]*exchange
 	queues    map[string]*queue
+	router    router
+	dead      []death  // what unlock sends on
+	waking    []*queue // where unlock delivers
 	bindings  int
 	consumers int
 	pumps     uint64 // calls of channel.pumpLocked
