@@ -140,7 +140,6 @@ func randomID() string {
 }
 
 func (ch *channel) newQueueLocked(name string, m *wire.QueueDeclare) (*queue, error) {
-	s := ch.conn.srv
 	args, err := parseQueueArgs(name, m.Arguments)
 	if err == nil {
 		err = args.kind.checkDeclaration(name, m)
@@ -149,20 +148,30 @@ func (ch *channel) newQueueLocked(name string, m *wire.QueueDeclare) (*queue, er
 		return nil, err
 	}
 	if name == "" {
-		name = s.freeNameLocked()
+		name = ch.conn.srv.freeNameLocked()
 	}
+	q, err := ch.conn.srv.addQueueLocked(name, args)
+	if err != nil {
+		return nil, err
+	}
+	q.autoDelete = m.AutoDelete
+	if m.Exclusive {
+		q.owner = ch.conn
+	}
+	if args.kind == quorum {
+		ch.notice = fmt.Sprintf("broker: quorum queue %q is taken as a plain one: in the memory of this process, without replicas and delivery limit", name)
+	}
+	return q, nil
+}
+
+// addQueueLocked makes a queue whose name is free.
+func (s *Server) addQueueLocked(name string, args queueArgs) (*queue, error) {
 	if len(s.queues) >= s.cfg.MaxQueues {
 		return nil, raise(preconditionFailed, "cannot declare %s: queue limit in vhost '/' (%d) is reached", queueName(name), s.cfg.MaxQueues)
 	}
 	q := newQueue(s, name)
-	q.autoDelete, q.args = m.AutoDelete, args
-	if m.Exclusive {
-		q.owner = ch.conn
-	}
+	q.args = args
 	s.queues[name] = q
-	if args.kind == quorum {
-		ch.notice = fmt.Sprintf("broker: quorum queue %q is taken as a plain one: in the memory of this process, without replicas and delivery limit", name)
-	}
 	return q, nil
 }
 

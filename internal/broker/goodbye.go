@@ -111,10 +111,11 @@ func (c *conn) discard(f wire.Frame) error {
 	return nil
 }
 
-// levelOf returns the level of a notice about an ended connection.
+// levelOf returns the level of a notice about an ended connection or channel.
+// Asking for what is not there ends a channel, and is usual.
 func levelOf(err error) slog.Level {
 	var e *exception
-	if errors.As(err, &e) || errors.Is(err, errRefused) {
+	if errors.As(err, &e) && e.hard() || errors.Is(err, errRefused) {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

@@ -91,7 +91,8 @@ func outOfTurn(m wire.Method) error {
 	return &exception{code: channelError, text: "unexpected method in the handshake", method: m.ID()}
 }
 
-// errRefused reports a failed login to a client that can't be told.
+// errRefused reports a failed login. Alone it is that of a client that can't be
+// told.
 var errRefused = errors.New("login refused")
 
 // authenticate checks a response. It waits for its turn when other logins from
@@ -121,7 +122,8 @@ func (c *conn) refused(mech mechanism) error {
 	if !c.canRefuse {
 		return errRefused
 	}
-	return raise(accessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", mech.name)
+	return fmt.Errorf("%w: %w", errRefused,
+		raise(accessRefused, "Login was refused using authentication mechanism %s. For details see the broker logfile.", mech.name))
 }
 
 // same compares in a time that tells nothing of where they differ. Digests have

@@ -29,13 +29,13 @@ func (ch *channel) replyQueueLocked(m *wire.BasicConsume) (*queue, error) {
 		return nil, raise(preconditionFailed, "reply consumer cannot acknowledge")
 	case ch.replies != nil && !ch.replies.deleted:
 		return nil, raise(preconditionFailed, "reply consumer already set")
-	case len(s.queues) >= s.cfg.MaxQueues:
-		return nil, raise(preconditionFailed, "queue limit in vhost '/' (%d) is reached", s.cfg.MaxQueues)
 	}
-	q := newQueue(s, replyTo+"."+randomID())
+	args := queueArgs{kind: classic, ttl: noTTL, maxBytes: maxReplies, hasMaxBytes: true}
+	q, err := s.addQueueLocked(replyTo+"."+randomID(), args)
+	if err != nil {
+		return nil, err
+	}
 	q.owner, q.autoDelete, q.replies = ch.conn, true, true
-	q.args = queueArgs{kind: classic, ttl: noTTL, maxBytes: maxReplies, hasMaxBytes: true}
-	s.queues[q.name] = q
 	ch.replies = q
 	return q, nil
 }

@@ -31,10 +31,15 @@ func newStream(t testing.TB, ch *amqp.Channel, url string, args amqp.Table) stri
 // confirms.
 func publishNumbers(t testing.TB, ch *amqp.Channel, q string, from, to int) {
 	t.Helper()
+	publishNumbersTo(t, ch, "", q, from, to)
+}
+
+func publishNumbersTo(t testing.TB, ch *amqp.Channel, exchange, key string, from, to int) {
+	t.Helper()
 	ok(t, ch.Confirm(false))
 	var last *amqp.DeferredConfirmation
 	for i := from; i < to; i++ {
-		c, err := ch.PublishWithDeferredConfirm("", q, false, false, amqp.Publishing{Body: []byte(strconv.Itoa(i)), Headers: amqp.Table{"h": "kept"}})
+		c, err := ch.PublishWithDeferredConfirm(exchange, key, false, false, amqp.Publishing{Body: []byte(strconv.Itoa(i)), Headers: amqp.Table{"h": "kept"}})
 		ok(t, err)
 		last = c
 	}
