@@ -2,9 +2,15 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -18,6 +24,9 @@ type embeddedFlags struct {
 	listen       string
 	user         string
 	passwordFile string
+	tlsCert      string
+	tlsKey       string
+	history      byteSize
 }
 
 const defaultListen = "127.0.0.1:5672"
@@ -27,11 +36,15 @@ func (e *embeddedFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&e.listen, "listen", defaultListen, "`ADDRESS` that the embedded broker serves\nOne that other machines reach needs --user and --password-file.")
 	f.StringVar(&e.user, "user", "", "`NAME` that clients of the embedded broker log in with")
 	f.StringVar(&e.passwordFile, "password-file", "", "file at `PATH` that holds their password")
+	f.StringVar(&e.tlsCert, "tls-cert", "", "certificate at `PATH`, in PEM, with which the embedded broker speaks TLS")
+	f.StringVar(&e.tlsKey, "tls-key", "", "its key at `PATH`, in PEM")
+	e.history = defaultHistory
+	f.Var(&e.history, "history-size", "`SIZE` of the past that the embedded broker keeps for logtail --since; 0 keeps none")
 }
 
 // check finds flags that do not go together.
 func (e *embeddedFlags) check(f *pflag.FlagSet) error {
-	for _, name := range []string{"listen", "user", "password-file"} {
+	for _, name := range []string{"listen", "user", "password-file", "tls-cert", "tls-key", "history-size"} {
 		if f.Changed(name) && !e.on {
 			return usagef("--%s needs --embedded", name)
 		}
@@ -42,12 +55,29 @@ func (e *embeddedFlags) check(f *pflag.FlagSet) error {
 	if (e.user == "") != (e.passwordFile == "") {
 		return usagef("--user and --password-file go together")
 	}
+	if (e.tlsCert == "") != (e.tlsKey == "") {
+		return usagef("--tls-cert and --tls-key go together")
+	}
 	return nil
 }
 
-// start starts the broker and says how to reach it.
-func (e *embeddedFlags) start(u *ui) (*broker.Server, error) {
-	cfg := broker.Config{Addr: e.listen, User: e.user}
+// defaultHistory is the size of the past that an embedded broker keeps.
+const defaultHistory byteSize = 64 << 20
+
+// start starts the broker, with a history of an exchange, and says how to reach
+// it.
+func (e *embeddedFlags) start(u *ui, exchange string) (*broker.Server, error) {
+	cfg := broker.Config{
+		Addr: e.listen, User: e.user, Logger: slog.New(noticeHandler{u}),
+		Memory: brokerMemory + int64(e.history),
+	}
+	if e.tlsCert != "" {
+		cert, err := tls.LoadX509KeyPair(e.tlsCert, e.tlsKey)
+		if err != nil {
+			return nil, fmt.Errorf("read --tls-cert and --tls-key: %w", err)
+		}
+		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
 	if e.passwordFile != "" {
 		password, err := readPassword(e.passwordFile)
 		if err != nil {
@@ -65,9 +95,78 @@ func (e *embeddedFlags) start(u *ui) (*broker.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.history > 0 {
+		if err := s.KeepHistory(exchange, int64(e.history)); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
 	u.notice("embedded broker at %s", s.URL())
 	return s, nil
 }
+
+// brokerMemory is what an embedded broker may hold beside its history.
+const brokerMemory = 256 << 20
+
+// A noticeHandler shows what the embedded broker logs: warnings, such as a
+// refused login. What clients have sent is quoted in it.
+type noticeHandler struct{ u *ui }
+
+func (noticeHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+
+func (h noticeHandler) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += fmt.Sprintf(" %s=%q", a.Key, a.Value.String())
+		return true
+	})
+	h.u.notice("%s", text)
+	return nil
+}
+
+// WithAttrs and WithGroup are not used by the broker.
+func (h noticeHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h noticeHandler) WithGroup(string) slog.Handler      { return h }
+
+// A byteSize is a flag that takes bytes: 1000, 64kB, 64KiB, 10MB, 1GiB.
+type byteSize int64
+
+var byteUnits = []struct {
+	suffix string
+	bytes  int64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
+}
+
+// Set implements pflag.Value.
+func (b *byteSize) Set(s string) error {
+	for _, unit := range byteUnits {
+		digits, ok := strings.CutSuffix(s, unit.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+		if err != nil || n < 0 || n > math.MaxInt64/2/unit.bytes {
+			break
+		}
+		*b = byteSize(n * unit.bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is no size: want a number with kB, MB, GB, KiB, MiB or GiB", s)
+}
+
+// String implements pflag.Value, in the largest unit without a remainder.
+func (b *byteSize) String() string {
+	for _, unit := range []int{2, 1, 0} {
+		if u := byteUnits[unit]; *b > 0 && int64(*b)%u.bytes == 0 {
+			return fmt.Sprint(int64(*b)/u.bytes, u.suffix)
+		}
+	}
+	return fmt.Sprint(int64(*b))
+}
+
+// Type implements pflag.Value.
+func (*byteSize) Type() string { return "SIZE" }
 
 // readPassword reads the first line of a file that others should not read.
 func readPassword(path string) (string, error) {

@@ -60,7 +60,7 @@ func (t *tailCommand) run(ctx context.Context) error {
 		return err
 	}
 	if t.embedded.on {
-		server, err := t.embedded.start(t.ui)
+		server, err := t.embedded.start(t.ui, t.broker.exchange)
 		if err != nil {
 			return err
 		}

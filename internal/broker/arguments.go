@@ -12,28 +12,103 @@ import (
 
 // queueArgs are the arguments of a queue that this broker acts on.
 type queueArgs struct {
-	table wire.Table // as declared, of the keys in equivalentKeys
+	kind  *queueKind
+	table wire.Table // as declared, of the keys of kind
 
 	maxLength, maxBytes       int64
 	hasMaxLength, hasMaxBytes bool
 	rejectPublish             bool
+	rejectDeadLetters         bool  // what rejectPublish refuses is dead-lettered
 	ttl                       int64 // nanoseconds; noTTL without x-message-ttl
 	expires                   int64 // nanoseconds; zero without x-expires
+	maxPriority               uint8
+	singleActive              bool
+
+	deadLetters        bool
+	deadLetterExchange string
+	deadLetterKey      string
+	hasDeadLetterKey   bool
+
+	stream bool
+	maxAge time.Duration // of records of a stream; zero for any
 }
 
-// equivalentKeys are the arguments that a declaration of an existing queue
-// must repeat (RabbitMQ's "property equivalence").
-var equivalentKeys = []string{
-	"x-expires", "x-message-ttl", "x-max-length", "x-max-length-bytes", "x-overflow",
-	"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-priority",
-	"x-single-active-consumer", "x-queue-mode",
+// A queueKind is a type of queue: what clients may say of it. Its names are
+// those in RabbitMQ's texts.
+type queueKind struct {
+	name, module string
+
+	// keys are the arguments that it has, which a declaration of an existing
+	// queue must repeat (RabbitMQ's "property equivalence"). Those of other
+	// kinds are refused, any other is ignored.
+	keys []string
+
+	consumerKeys []string
+
+	// lasting kinds can't be declared as going away by themselves.
+	lasting bool
 }
 
-// unsupportedKeys are arguments of classic queues that would change what
-// happens to messages, and that this broker does not have.
-var unsupportedKeys = []string{
-	"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy",
-	"x-max-priority", "x-single-active-consumer", "x-consumer-timeout",
+var classic = &queueKind{
+	name: "classic", module: "rabbit_classic_queue",
+	keys: []string{
+		"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-length",
+		"x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version",
+		"x-single-active-consumer", "x-queue-type", "x-queue-master-locator",
+	},
+	consumerKeys: []string{"x-cancel-on-ha-failover", "x-priority", "x-credit"},
+}
+
+var quorum = &queueKind{
+	name: "quorum", module: "rabbit_quorum_queue", lasting: true,
+	keys: []string{
+		"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-expires", "x-max-length",
+		"x-max-length-bytes", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-overflow", "x-single-active-consumer",
+		"x-queue-type", "x-quorum-initial-group-size", "x-delivery-limit", "x-message-ttl", "x-queue-leader-locator",
+	},
+	consumerKeys: []string{"x-priority", "x-credit"},
+}
+
+var streams = &queueKind{
+	name: "stream", module: "rabbit_stream_queue", lasting: true,
+	keys: []string{
+		"x-max-length-bytes", "x-queue-type", "x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size",
+		"x-queue-leader-locator",
+	},
+	consumerKeys: []string{offsetHeader, "x-credit"},
+}
+
+var queueKinds = []*queueKind{classic, quorum, streams}
+
+// An argument is one that queues may have: how it is checked, and what becomes
+// of it. A check returns the problem with a value, in RabbitMQ's words.
+type argument struct {
+	key   string
+	check func(a *queueArgs, v any, all wire.Table) (problem string)
+}
+
+// arguments are in the order in which RabbitMQ checks them. Those that mean
+// nothing for a queue in memory are only checked.
+var arguments = []argument{
+	{"x-expires", integer(1, maxTTL, func(a *queueArgs, n int64) { a.expires = milliseconds(n) })},
+	{"x-message-ttl", integer(0, maxTTL, func(a *queueArgs, n int64) { a.ttl = milliseconds(n) })},
+	{"x-dead-letter-exchange", (*queueArgs).setDeadLetterExchange},
+	{"x-dead-letter-routing-key", (*queueArgs).setDeadLetterKey},
+	{"x-dead-letter-strategy", word("invalid_dlx_strategy", "at-most-once", "at-least-once")},
+	{"x-max-length", integer(0, math.MaxInt64, func(a *queueArgs, n int64) { a.maxLength, a.hasMaxLength = n, true })},
+	{"x-max-length-bytes", integer(0, math.MaxInt64, func(a *queueArgs, n int64) { a.maxBytes, a.hasMaxBytes = n, true })},
+	{"x-max-in-memory-length", integer(0, math.MaxInt64, nil)},
+	{"x-max-in-memory-bytes", integer(0, math.MaxInt64, nil)},
+	{"x-max-priority", (*queueArgs).setMaxPriority},
+	{"x-overflow", (*queueArgs).setOverflow},
+	{"x-queue-mode", word("\"unsupported queue mode '%v'\"", "default", "lazy")},
+	{"x-queue-version", integer(1, 2, nil)},
+	{"x-single-active-consumer", (*queueArgs).setSingleActive},
+	{"x-quorum-initial-group-size", integer(1, math.MaxInt64, nil)},
+	{"x-max-age", (*queueArgs).setMaxAge},
+	{"x-stream-max-segment-size-bytes", integer(0, math.MaxInt64, nil)},
+	{"x-initial-cluster-size", integer(1, math.MaxInt64, nil)},
+	{"x-queue-leader-locator", word("invalid_queue_locator_arg", "client-local", "random", "least-leaders", "balanced")},
 }
 
 // maxTTL is the longest time to live, in milliseconds, that RabbitMQ takes.
@@ -41,85 +116,183 @@ const maxTTL = math.MaxUint32
 
 func milliseconds(n int64) int64 { return n * int64(time.Millisecond) }
 
-// parseQueueArgs checks the arguments of a new queue. Those that mean nothing
-// for a queue in memory, like x-queue-mode, are accepted, and those RabbitMQ
-// does not know are ignored, as it does.
+// parseQueueArgs checks the arguments of a new queue.
 func parseQueueArgs(name string, t wire.Table) (queueArgs, error) {
-	a := queueArgs{ttl: noTTL}
-	var err error
-	set := func(key string, least, most int64, store func(int64)) {
-		v, ok := t.Get(key)
-		if !ok || err != nil {
-			return
+	if v, ok := t.Get("x-dead-letter-exchange"); ok {
+		if _, isString := v.(string); !isString {
+			return queueArgs{}, raise(preconditionFailed, "invalid type '%s' for arg 'x-dead-letter-exchange' in %s", typeName(v), queueName(name))
 		}
-		n, problem := integerArg(v, least, most)
-		if problem != "" {
-			err = invalidArg(key, name, problem)
-			return
+	}
+	kind, err := kindOf(name, t)
+	if err != nil {
+		return queueArgs{}, err
+	}
+	a := queueArgs{kind: kind, stream: kind == streams, ttl: noTTL}
+	for _, arg := range arguments {
+		v, ok := t.Get(arg.key)
+		if !ok || !slices.Contains(kind.keys, arg.key) {
+			continue
 		}
-		store(n)
+		if problem := arg.check(&a, v, t); problem != "" {
+			return a, invalidArg(arg.key, name, problem)
+		}
 	}
-	set("x-expires", 1, maxTTL, func(n int64) { a.expires = milliseconds(n) })
-	set("x-message-ttl", 0, maxTTL, func(n int64) { a.ttl = milliseconds(n) })
-	set("x-max-length", 0, math.MaxInt64, func(n int64) { a.maxLength, a.hasMaxLength = n, true })
-	set("x-max-length-bytes", 0, math.MaxInt64, func(n int64) { a.maxBytes, a.hasMaxBytes = n, true })
-	if err == nil {
-		err = a.checkWords(name, t)
+	if err := kind.checkKeys(name, t, kind.keys, func(k *queueKind) []string { return k.keys }); err != nil {
+		return a, err
 	}
-	if err == nil {
-		err = checkUnsupported(name, t)
-	}
-	for _, key := range equivalentKeys {
+	for _, key := range kind.keys {
 		if v, ok := t.Get(key); ok {
 			a.table = append(a.table, wire.Field{Key: key, Value: v})
 		}
 	}
-	return a, err
+	return a, nil
 }
 
-// checkWords checks the arguments whose values are words: those that this
-// broker has or need not have, those that only others have, and the problem
-// with all else.
-func (a *queueArgs) checkWords(name string, t wire.Table) error {
-	for _, arg := range []struct {
-		key, problem string
-		have, lack   []string
-	}{
-		{"x-overflow", "invalid_overflow", []string{"drop-head", "reject-publish"}, []string{"reject-publish-dlx"}},
-		{"x-queue-type", "\"unsupported queue type '%v'\"", []string{"classic"}, []string{"quorum", "stream"}},
-		{"x-queue-mode", "\"unsupported queue mode '%v'\"", []string{"default", "lazy"}, nil},
-	} {
-		v, ok := t.Get(arg.key)
-		if !ok {
-			continue
+// kindOf returns the kind that a declaration asks for.
+func kindOf(name string, t wire.Table) (*queueKind, error) {
+	v, ok := t.Get("x-queue-type")
+	if !ok {
+		return classic, nil
+	}
+	var names []string
+	for _, k := range queueKinds {
+		if k.name == v {
+			return k, nil
 		}
-		word, isString := v.(string)
-		switch {
-		case !isString:
-			return invalidArg(arg.key, name, fmt.Sprintf("{unacceptable_type,%s}", typeName(v)))
-		case slices.Contains(arg.lack, word):
-			return raise(notImplemented, "%s '%s' for %s", arg.key, word, queueName(name))
-		case !slices.Contains(arg.have, word):
-			return invalidArg(arg.key, name, strings.ReplaceAll(arg.problem, "%v", word))
+		names = append(names, k.name)
+	}
+	return nil, invalidArg("x-queue-type", name, word("\"unsupported queue type '%v'\"", names...)(nil, v, nil))
+}
+
+// checkKeys refuses arguments that only other kinds have.
+func (k *queueKind) checkKeys(name string, t wire.Table, own []string, keys func(*queueKind) []string) error {
+	for _, f := range t {
+		for _, other := range queueKinds {
+			if slices.Contains(keys(other), f.Key) && !slices.Contains(own, f.Key) {
+				return raise(preconditionFailed, "invalid arg '%s' for %s of queue type %s", f.Key, queueName(name), k.module)
+			}
 		}
 	}
-	v, _ := t.Get("x-overflow")
-	a.rejectPublish = v == "reject-publish"
 	return nil
+}
+
+// checkDeclaration refuses what a lasting kind can't be.
+func (k *queueKind) checkDeclaration(name string, m *wire.QueueDeclare) error {
+	property := ""
+	switch {
+	case !k.lasting:
+		return nil
+	case name == "":
+		return raise(preconditionFailed, "Cannot declare a server-named queue for type %s", k.module)
+	case m.AutoDelete:
+		property = "auto-delete"
+	case m.Exclusive:
+		property = "exclusive-owner"
+	case !m.Durable:
+		property = "non-durable"
+	default:
+		if v, _ := m.Arguments.Get("x-stream-max-segment-size-bytes"); k == streams && v != nil {
+			if n, _ := integerArg(v, 0, math.MaxInt64); n > maxSegment {
+				return raise(preconditionFailed, "Exceeded max value for x-stream-max-segment-size-bytes")
+			}
+		}
+		return nil
+	}
+	return raise(preconditionFailed, "invalid property '%s' for %s", property, queueName(name))
+}
+
+// maxSegment is the largest segment of a stream that RabbitMQ takes.
+const maxSegment = 3_000_000_000
+
+// checkConsumerArgs refuses arguments that consumers of another kind have.
+func (k *queueKind) checkConsumerArgs(name string, t wire.Table) error {
+	return k.checkKeys(name, t, k.consumerKeys, func(k *queueKind) []string { return k.consumerKeys })
+}
+
+// integer returns the check of an argument that is a number, and is stored
+// unless store is nil.
+func integer(least, most int64, store func(*queueArgs, int64)) func(*queueArgs, any, wire.Table) string {
+	return func(a *queueArgs, v any, _ wire.Table) string {
+		n, problem := integerArg(v, least, most)
+		if problem == "" && store != nil {
+			store(a, n)
+		}
+		return problem
+	}
+}
+
+// word returns the check of an argument that is one of some words.
+func word(problem string, words ...string) func(*queueArgs, any, wire.Table) string {
+	return func(_ *queueArgs, v any, _ wire.Table) string {
+		s, isString := v.(string)
+		switch {
+		case !isString:
+			return unacceptable(v)
+		case !slices.Contains(words, s):
+			return strings.ReplaceAll(problem, "%v", s)
+		}
+		return ""
+	}
+}
+
+func unacceptable(v any) string { return fmt.Sprintf("{unacceptable_type,%s}", typeName(v)) }
+
+func (a *queueArgs) setDeadLetterExchange(v any, _ wire.Table) string {
+	a.deadLetterExchange, a.deadLetters = v.(string)
+	return ""
+}
+
+func (a *queueArgs) setDeadLetterKey(v any, all wire.Table) string {
+	a.deadLetterKey, a.hasDeadLetterKey = v.(string)
+	_, hasExchange := all.Get("x-dead-letter-exchange")
+	switch {
+	case !a.hasDeadLetterKey:
+		return unacceptable(v)
+	case !hasExchange:
+		return "routing_key_but_no_dlx_defined"
+	}
+	return ""
+}
+
+func (a *queueArgs) setOverflow(v any, _ wire.Table) string {
+	a.rejectDeadLetters = v == "reject-publish-dlx"
+	a.rejectPublish = v == "reject-publish" || a.rejectDeadLetters
+	return word("invalid_overflow", "drop-head", "reject-publish", "reject-publish-dlx")(a, v, nil)
+}
+
+func (a *queueArgs) setMaxPriority(v any, _ wire.Table) string {
+	n, problem := integerArg(v, 0, math.MaxInt64)
+	if problem == "" && n > math.MaxUint8 {
+		problem = fmt.Sprintf("{max_value_exceeded,%d}", n)
+	}
+	a.maxPriority = uint8(n)
+	return problem
+}
+
+func (a *queueArgs) setSingleActive(v any, _ wire.Table) string {
+	on, isBool := v.(bool)
+	if !isBool {
+		return unacceptable(v)
+	}
+	a.singleActive = on
+	return ""
+}
+
+func (a *queueArgs) setMaxAge(v any, _ wire.Table) string {
+	s, isString := v.(string)
+	if !isString {
+		return unacceptable(v)
+	}
+	age, ok := parseAge(s)
+	if !ok {
+		return "invalid_max_age"
+	}
+	a.maxAge = age
+	return ""
 }
 
 func invalidArg(key, queue, problem string) error {
 	return raise(preconditionFailed, "invalid arg '%s' for %s: %s", key, queueName(queue), problem)
-}
-
-// checkUnsupported refuses what would be ignored silently otherwise.
-func checkUnsupported(name string, t wire.Table) error {
-	for _, f := range t {
-		if slices.Contains(unsupportedKeys, f.Key) && f.Value != false {
-			return raise(notImplemented, "argument '%s' for %s", f.Key, queueName(name))
-		}
-	}
-	return nil
 }
 
 // integerArg returns an integer argument of any width, or what is wrong with it.
@@ -195,7 +368,15 @@ func typeName(v any) string {
 // checkEquivalent compares the arguments of a declaration with those of the
 // queue that is there. Integers of different widths are the same.
 func (a *queueArgs) checkEquivalent(where string, t wire.Table) error {
-	for _, key := range equivalentKeys {
+	if kind, err := kindOf("", t); err != nil || kind != a.kind {
+		got, _ := t.Get("x-queue-type")
+		want, _ := a.table.Get("x-queue-type")
+		return inequivalentArg("x-queue-type", where, got, want)
+	}
+	for _, key := range a.kind.keys {
+		if key == "x-queue-type" {
+			continue // none is classic
+		}
 		got, hasGot := t.Get(key)
 		want, hasWant := a.table.Get(key)
 		if !hasGot && !hasWant || hasGot && hasWant && sameArg(got, want) {

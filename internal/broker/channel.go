@@ -10,6 +10,7 @@ type channel struct {
 	conn *conn
 	id   uint16
 
+	notice  string // for the Logger, see tellNotice
 	closing bool   // channel.close was sent; all but its answer is discarded
 	last    string // the queue declared last, which an empty name means
 	incoming
@@ -20,6 +21,7 @@ type channel struct {
 
 	consumers map[string]*consumer // guarded by Server.mu
 	unacked   deliveries           // guarded by Server.mu
+	replies   *queue               // for direct reply-to; guarded by Server.mu
 	tag       uint64               // of the last delivery; guarded by Server.mu
 	prefetch  int                  // for consumers to come; guarded by Server.mu
 	limit     int                  // of active, zero for none; guarded by Server.mu
@@ -98,7 +100,7 @@ func (ch *channel) release() {
 	s.mu.Lock()
 	ch.stopLocked()
 	s.requeueLocked(ch.unacked.takeAll())
-	s.mu.Unlock()
+	s.unlock()
 }
 
 // stopLocked ends the consumers, and what was coming in.
@@ -112,8 +114,13 @@ func (ch *channel) stopLocked() {
 // forget frees the number of a closed channel.
 func (c *conn) forget(ch *channel) {
 	c.srv.mu.Lock()
-	delete(c.channels, ch.id)
-	c.srv.mu.Unlock()
+	c.forgetLocked(ch.id)
+	c.srv.unlock()
+}
+
+func (c *conn) forgetLocked(id uint16) {
+	delete(c.channels, id)
+	c.srv.channels--
 }
 
 // handleMethod handles a method of the channel. The two that come with each
@@ -188,9 +195,9 @@ func (ch *channel) handleBasic(m wire.Method) error {
 	case *wire.BasicGet:
 		return ch.get(m)
 	case *wire.BasicNack:
-		return ch.settle(m.DeliveryTag, m.Multiple, disposal(m.Requeue))
+		return ch.settle(m.DeliveryTag, m.Multiple, disposalOf(m.Requeue))
 	case *wire.BasicReject:
-		return ch.settle(m.DeliveryTag, false, disposal(m.Requeue))
+		return ch.settle(m.DeliveryTag, false, disposalOf(m.Requeue))
 	case *wire.BasicRecoverAsync:
 		return ch.recover(m.Requeue)
 	case *wire.BasicRecover:

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +18,12 @@ type Config struct {
 	// The default is "127.0.0.1:5672".
 	Addr string
 
-	// User and Password are the one login, by SASL PLAIN. The default is
+	// TLS makes the server speak TLS, and nothing else. Without it all goes in
+	// the clear, the password too; where other machines can reach Addr, Logger
+	// gets a warning of that. It is not copied.
+	TLS *tls.Config
+
+	// User and Password are the one login, by SASL PLAIN or AMQPLAIN. The default is
 	// guest with the password guest, which only a client on this machine may
 	// use (RabbitMQ's rule for that user). An Addr that other machines can
 	// reach needs both, and a user that is not guest.
@@ -37,7 +43,8 @@ type Config struct {
 	MaxConnections int
 
 	// MaxChannels is how many channels a connection may have open, at most
-	// 65535. The default is 256.
+	// 65535. The default is 2047, as in RabbitMQ. All connections together may
+	// have 32768.
 	MaxChannels int
 
 	// MaxQueues, MaxExchanges, MaxBindings and MaxConsumers bound what all
@@ -65,7 +72,8 @@ type Config struct {
 	WriteTimeout time.Duration
 
 	// Logger gets the broker's own notices: logins refused, connections
-	// closed for an error. The default is none.
+	// closed for an error, what is taken for less than it asks for. Its attrs
+	// hold text from clients. The default is none.
 	Logger *slog.Logger
 }
 
@@ -83,7 +91,7 @@ func (c *Config) withDefaults() Config {
 	setDefault(&cfg.Memory, 256<<20)
 	setDefault(&cfg.MaxBody, 16<<20)
 	setDefault(&cfg.MaxConnections, 256)
-	setDefault(&cfg.MaxChannels, 256)
+	setDefault(&cfg.MaxChannels, 2047)
 	setDefault(&cfg.MaxQueues, 4096)
 	setDefault(&cfg.MaxExchanges, 1024)
 	setDefault(&cfg.MaxBindings, 65536)
@@ -133,17 +141,19 @@ func (c *Config) validate() error {
 
 // validateAddr refuses to serve other machines with the login everybody knows.
 func (c *Config) validateAddr() error {
-	host, _, err := net.SplitHostPort(c.Addr)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		return fmt.Errorf("broker: address %q: want host:port", c.Addr)
 	}
-	if host == "localhost" || net.ParseIP(host).IsLoopback() {
-		return nil
-	}
-	if c.User == guest {
+	if c.User == guest && !c.loopback() {
 		return fmt.Errorf("broker: address %q can be reached from other machines: set a user other than %s, and a password", c.Addr, guest)
 	}
 	return nil
+}
+
+// loopback reports whether no other machine can reach Addr.
+func (c *Config) loopback() bool {
+	host, _, _ := net.SplitHostPort(c.Addr)
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // network keeps an IPv4 address to IPv4: "tcp" would take 0.0.0.0 for every

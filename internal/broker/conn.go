@@ -53,7 +53,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		done:     make(chan struct{}),
 	}
 	c.in = wire.NewReader(c, c.frameMax)
-	c.out = newOutbox(nc, s.cfg.OutboxLimit, s.cfg.WriteTimeout, c.resume)
+	c.out = newOutbox(nc, s.cfg.OutboxLimit, s.cfg.WriteTimeout, c.resume, c.releaseBody)
 	return c
 }
 
@@ -108,6 +108,7 @@ func (c *conn) serve() {
 	} else {
 		err = c.sayGoodbye(err)
 	}
+	c.linger()
 	if err != nil {
 		c.srv.log(c, "broker: connection ended", err)
 	}
@@ -228,6 +229,9 @@ func (c *conn) handleControl(f wire.Frame) error {
 	}
 }
 
+// maxChannels is how many channels all connections may have open.
+const maxChannels = 32768
+
 // handleUnopened handles a frame on a channel that is not open.
 func (c *conn) handleUnopened(f wire.Frame) error {
 	if f.Type != wire.FrameMethod {
@@ -248,9 +252,17 @@ func (c *conn) handleUnopened(f wire.Frame) error {
 		return &exception{code: notAllowed, method: m.ID(), text: fmt.Sprintf(
 			"number of channels opened (%d) has reached the negotiated channel_max (%d)", len(c.channels), c.channelMax)}
 	}
-	c.srv.mu.Lock()
-	c.channels[f.Channel] = newChannel(c, f.Channel)
-	c.srv.mu.Unlock()
+	s := c.srv
+	s.mu.Lock()
+	full := s.channels >= maxChannels
+	if !full {
+		s.channels++
+		c.channels[f.Channel] = newChannel(c, f.Channel)
+	}
+	s.unlock()
+	if full {
+		return &exception{code: notAllowed, method: m.ID(), text: fmt.Sprintf("channel limit of all connections (%d) is reached", maxChannels)}
+	}
 	c.out.send(f.Channel, &wire.ChannelOpenOk{})
 	return nil
 }
@@ -289,7 +301,7 @@ func (c *conn) abandon() {
 	c.abandoned = true
 	s := c.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.open--
 	// All consumers end before anything goes back: what one channel has not
 	// acknowledged must not go to another of the same dying connection.
@@ -298,7 +310,7 @@ func (c *conn) abandon() {
 	}
 	for id, ch := range c.channels {
 		s.requeueLocked(ch.unacked.takeAll())
-		delete(c.channels, id)
+		c.forgetLocked(id)
 	}
 	for _, q := range s.queues {
 		if q.owner == c {
@@ -307,10 +319,17 @@ func (c *conn) abandon() {
 	}
 }
 
+// releaseBody gives back a body that the outbox has shared.
+func (c *conn) releaseBody(m *message) {
+	c.srv.mu.Lock()
+	defer c.srv.unlock()
+	c.srv.releaseLocked(m)
+}
+
 // resume delivers again what had no room in the outbox.
 func (c *conn) resume() {
 	c.srv.mu.Lock()
-	defer c.srv.mu.Unlock()
+	defer c.srv.unlock()
 	for _, ch := range c.channels {
 		ch.pumpLocked()
 	}

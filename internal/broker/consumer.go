@@ -9,12 +9,14 @@ import (
 
 // A consumer is a subscription of a channel to a queue.
 type consumer struct {
-	tag    string
-	queue  *queue
-	ch     *channel
-	noAck  bool
-	limit  int // unacknowledged deliveries at most; zero for no limit
-	active int // unacknowledged deliveries; guarded by Server.mu
+	tag      string
+	queue    *queue
+	ch       *channel
+	noAck    bool
+	limit    int    // unacknowledged deliveries at most; zero for no limit
+	priority int64  // those with a higher one come first
+	active   int    // unacknowledged deliveries; guarded by Server.mu
+	offset   uint64 // of the next record, in a stream; guarded by Server.mu
 }
 
 // ready reports whether the next message may go to the consumer. If only its
@@ -34,12 +36,20 @@ func (c *consumer) ready() bool {
 // pumpLocked delivers what is ready to the consumers that can take it, each in
 // turn.
 func (q *queue) pumpLocked() {
+	if q.args.stream {
+		q.pumpStreamLocked()
+		return
+	}
 	for len(q.consumers) > 0 && q.headLocked() != nil {
 		c := q.nextConsumerLocked()
 		if c == nil {
 			break
 		}
-		q.deliverLocked(c, q.popLocked())
+		e := q.popLocked()
+		c.deliverLocked(e, noOffset)
+		if c.noAck {
+			q.discardLocked(e)
+		}
 	}
 	if q.expiring > 0 || q.due != never {
 		q.scheduleLocked()
@@ -47,29 +57,59 @@ func (q *queue) pumpLocked() {
 }
 
 // nextConsumerLocked returns whose turn it is, or nil if none can take more.
+// Those of one priority take turns; a lower one gets what all above can't take.
 func (q *queue) nextConsumerLocked() *consumer {
-	for range q.consumers {
-		c := q.consumers[q.next%len(q.consumers)]
-		q.next = (q.next + 1) % len(q.consumers)
-		if c.ready() {
+	if q.args.singleActive {
+		if c := q.activeLocked(); c.ready() {
 			return c
 		}
+		return nil
+	}
+	for from := 0; from < len(q.consumers); {
+		to := from + 1
+		for to < len(q.consumers) && q.consumers[to].priority == q.consumers[from].priority {
+			to++
+		}
+		class := q.consumers[from:to]
+		for range class {
+			c := class[q.next%len(class)]
+			q.next = (q.next + 1) % len(class)
+			if c.ready() {
+				return c
+			}
+		}
+		from = to
 	}
 	return nil
 }
 
-// deliverLocked sends an entry that was popped to a consumer.
-func (q *queue) deliverLocked(c *consumer, e entry) {
-	ch, s := c.ch, q.srv
+// activeLocked returns the one consumer that gets anything (RabbitMQ's "single
+// active consumer"): the first, until it goes.
+func (q *queue) activeLocked() *consumer {
+	if q.active == nil {
+		q.active = q.consumers[0]
+	}
+	return q.active
+}
+
+// deliverLocked sends a message to the consumer. Without acknowledgements it is
+// done then.
+func (c *consumer) deliverLocked(e entry, offset int64) {
+	ch, q, s := c.ch, c.queue, c.queue.srv
 	ch.tag++
 	s.totals.delivered++
-	ch.conn.out.deliver(ch.id, wire.BasicDeliver{
+	shares := ch.conn.out.deliver(ch.id, wire.BasicDeliver{
 		ConsumerTag: c.tag, DeliveryTag: ch.tag, Redelivered: e.redelivered,
 		Exchange: e.msg.exchange, RoutingKey: e.msg.routingKey,
-	}, e.msg, ch.conn.frameMax)
+	}, content{e.msg, offset, ch.conn.frameMax})
+	if shares {
+		s.retainLocked(e.msg)
+	}
 	if c.noAck {
-		q.discardLocked(e)
 		return
+	}
+	if q.args.stream {
+		e.msg = nil // it is the stream's
 	}
 	c.active++
 	ch.active++
@@ -100,7 +140,7 @@ func (ch *channel) setQos(m *wire.BasicQos) error {
 	}
 	s := ch.conn.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if m.Global {
 		ch.limit = int(m.PrefetchCount)
 	} else {
@@ -115,32 +155,28 @@ func (ch *channel) setQos(m *wire.BasicQos) error {
 func (ch *channel) consume(m *wire.BasicConsume) error {
 	s := ch.conn.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if ch.consumers[m.ConsumerTag] != nil {
 		return raise(notAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
 	}
-	q, err := ch.queueLocked(m.Queue)
-	switch {
-	case err != nil:
-		return err
-	case q.exclusive != nil || m.Exclusive && len(q.consumers) > 0:
-		return raise(accessRefused, "%s in exclusive use", q)
-	case s.consumers >= s.cfg.MaxConsumers:
+	if s.consumers >= s.cfg.MaxConsumers {
 		return raise(notAllowed, "consumer limit (%d) is reached", s.cfg.MaxConsumers)
 	}
-	if err := checkConsumerArgs(q, m.Arguments); err != nil {
+	c, err := ch.newConsumerLocked(m)
+	if err != nil {
 		return err
 	}
-	c := &consumer{tag: m.ConsumerTag, queue: q, ch: ch, noAck: m.NoAck, limit: ch.prefetch}
-	if c.tag == "" {
-		c.tag = "amq.ctag-" + randomID()
-	}
-	if m.Exclusive {
+	q := c.queue
+	if m.Exclusive && !q.args.stream {
 		q.exclusive = c
 	}
 	s.consumers++
 	ch.consumers[c.tag] = c
-	q.consumers = append(q.consumers, c)
+	behind := slices.IndexFunc(q.consumers, func(o *consumer) bool { return o.priority < c.priority })
+	if behind < 0 {
+		behind = len(q.consumers)
+	}
+	q.consumers = slices.Insert(q.consumers, behind, c)
 	if !m.NoWait {
 		ch.reply(&wire.BasicConsumeOk{ConsumerTag: c.tag})
 	}
@@ -149,27 +185,59 @@ func (ch *channel) consume(m *wire.BasicConsume) error {
 	return nil
 }
 
-// checkConsumerArgs refuses priorities: all consumers are equal here.
-func checkConsumerArgs(q *queue, t wire.Table) error {
-	v, ok := t.Get("x-priority")
+// newConsumerLocked checks what a client asks for. The consumer is not yet
+// known to its queue.
+func (ch *channel) newConsumerLocked(m *wire.BasicConsume) (*consumer, error) {
+	c := &consumer{tag: m.ConsumerTag, ch: ch, noAck: m.NoAck, limit: ch.prefetch}
+	if c.tag == "" {
+		c.tag = "amq.ctag-" + randomID()
+	}
+	var err error
+	if m.Queue == replyTo {
+		c.queue, err = ch.replyQueueLocked(m)
+		return c, err
+	}
+	if c.queue, err = ch.queueLocked(m.Queue); err != nil {
+		return nil, err
+	}
+	q := c.queue
+	if err := q.args.kind.checkConsumerArgs(q.name, m.Arguments); err != nil {
+		return nil, err
+	}
+	if q.args.stream {
+		if err = ch.checkStreamConsumer(q, m); err == nil {
+			c.offset, err = q.seekLocked(q.name, m.Arguments)
+		}
+		return c, err
+	}
+	switch {
+	case q.exclusive != nil || m.Exclusive && len(q.consumers) > 0:
+		return nil, raise(accessRefused, "%s in exclusive use", q)
+	case q.args.singleActive && m.Exclusive:
+		return nil, raise(accessRefused, "%s in exclusive use", q)
+	}
+	c.priority, err = priorityOf(q.name, m.Arguments)
+	return c, err
+}
+
+// priorityOf returns the priority of a consumer.
+func priorityOf(queue string, args wire.Table) (int64, error) {
+	v, ok := args.Get("x-priority")
 	if !ok {
-		return nil
+		return 0, nil
 	}
 	n, problem := integerArg(v, math.MinInt64, math.MaxInt64)
-	switch {
-	case problem != "":
-		return invalidArg("x-priority", q.name, problem)
-	case n != 0:
-		return raise(notImplemented, "consumer priorities")
+	if problem != "" {
+		return 0, invalidArg("x-priority", queue, problem)
 	}
-	return nil
+	return n, nil
 }
 
 // cancel handles basic.cancel, also of a consumer that is gone already.
 func (ch *channel) cancel(m *wire.BasicCancel) error {
 	s := ch.conn.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if c := ch.consumers[m.ConsumerTag]; c != nil {
 		s.removeConsumerLocked(c)
 	}
@@ -193,6 +261,9 @@ func (s *Server) removeConsumerLocked(c *consumer) {
 	if q.exclusive == c {
 		q.exclusive = nil
 	}
+	if q.active == c {
+		q.active = nil
+	}
 	if q.deleted {
 		return
 	}
@@ -201,6 +272,9 @@ func (s *Server) removeConsumerLocked(c *consumer) {
 		return
 	}
 	q.lastUse = s.now()
+	if q.args.singleActive {
+		s.waking = append(s.waking, q) // another one is active now
+	}
 	q.scheduleLocked()
 }
 
@@ -216,10 +290,13 @@ func (c *consumer) notifyCancelled() {
 func (ch *channel) get(m *wire.BasicGet) error {
 	s := ch.conn.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	q, err := ch.queueLocked(m.Queue)
 	if err != nil {
 		return err
+	}
+	if q.args.stream {
+		return raise(notImplemented, "basic.get not supported by stream queues %s", q)
 	}
 	q.lastUse = s.now()
 	defer q.scheduleLocked()
@@ -230,10 +307,13 @@ func (ch *channel) get(m *wire.BasicGet) error {
 	e := q.popLocked()
 	ch.tag++
 	s.totals.delivered++
-	ch.conn.out.sendContent(ch.id, &wire.BasicGetOk{
+	shares := ch.conn.out.sendContent(ch.id, &wire.BasicGetOk{
 		DeliveryTag: ch.tag, Redelivered: e.redelivered,
 		Exchange: e.msg.exchange, RoutingKey: e.msg.routingKey, Messages: uint32(q.count()),
-	}, e.msg, ch.conn.frameMax)
+	}, content{e.msg, noOffset, ch.conn.frameMax})
+	if shares {
+		s.retainLocked(e.msg)
+	}
 	if m.NoAck {
 		q.discardLocked(e)
 		return nil

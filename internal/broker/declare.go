@@ -2,8 +2,8 @@ package broker
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"strings"
 
 	"github.com/slogcast/slogcast/internal/wire"
@@ -12,8 +12,9 @@ import (
 // handleQueue handles the methods of class queue.
 func (ch *channel) handleQueue(m wire.Method) error {
 	s := ch.conn.srv
+	defer ch.tellNotice() // after the lock is given back
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	switch m := m.(type) {
 	case *wire.QueueDeclare:
 		m.Queue = oneLine(m.Queue)
@@ -27,6 +28,9 @@ func (ch *channel) handleQueue(m wire.Method) error {
 		if err != nil {
 			return err
 		}
+		if q.args.stream {
+			return raise(notImplemented, "queue.purge not supported by stream queues %s", q)
+		}
 		n := q.purgeLocked()
 		q.scheduleLocked()
 		if !m.NoWait {
@@ -37,6 +41,14 @@ func (ch *channel) handleQueue(m wire.Method) error {
 		return ch.deleteQueueLocked(m)
 	}
 	return raise(commandInvalid, "unimplemented method")
+}
+
+// tellNotice logs what came up under the lock.
+func (ch *channel) tellNotice() {
+	if ch.notice != "" {
+		ch.conn.srv.cfg.Logger.Warn(ch.notice, "peer", ch.conn.nc.RemoteAddr().String())
+		ch.notice = ""
+	}
 }
 
 // oneLine removes line ends, as RabbitMQ does from the names of what is
@@ -63,9 +75,6 @@ func (ch *channel) queueLocked(name string) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name == "amq.rabbitmq.reply-to" {
-		return nil, raise(notImplemented, "direct reply-to")
-	}
 	q := ch.conn.srv.queues[name]
 	if q == nil {
 		return nil, raise(notFound, "no %s", queueName(name))
@@ -87,6 +96,9 @@ func locked(q *queue) error {
 
 func (ch *channel) declareQueueLocked(m *wire.QueueDeclare) error {
 	s := ch.conn.srv
+	if isReplyTo(m.Queue) {
+		return ch.declareReplyQueueLocked(m)
+	}
 	var q *queue
 	var err error
 	switch {
@@ -96,7 +108,7 @@ func (ch *channel) declareQueueLocked(m *wire.QueueDeclare) error {
 		q = s.queues[m.Queue]
 		err = ch.checkOwner(q)
 	case m.Queue == "":
-		q, err = ch.newQueueLocked(s.freeNameLocked(), m)
+		q, err = ch.newQueueLocked("", m)
 	case strings.HasPrefix(m.Queue, "amq."):
 		err = raise(accessRefused, "queue name '%s' contains reserved prefix 'amq.*'", m.Queue)
 	case s.queues[m.Queue] != nil:
@@ -128,109 +140,51 @@ func randomID() string {
 }
 
 func (ch *channel) newQueueLocked(name string, m *wire.QueueDeclare) (*queue, error) {
-	s := ch.conn.srv
 	args, err := parseQueueArgs(name, m.Arguments)
+	if err == nil {
+		err = args.kind.checkDeclaration(name, m)
+	}
 	if err != nil {
 		return nil, err
 	}
+	if name == "" {
+		name = ch.conn.srv.freeNameLocked()
+	}
+	q, err := ch.conn.srv.addQueueLocked(name, args)
+	if err != nil {
+		return nil, err
+	}
+	q.autoDelete = m.AutoDelete
+	if m.Exclusive {
+		q.owner = ch.conn
+	}
+	if args.kind == quorum {
+		ch.notice = fmt.Sprintf("broker: quorum queue %q is taken as a plain one: in the memory of this process, without replicas and delivery limit", name)
+	}
+	return q, nil
+}
+
+// addQueueLocked makes a queue whose name is free.
+func (s *Server) addQueueLocked(name string, args queueArgs) (*queue, error) {
 	if len(s.queues) >= s.cfg.MaxQueues {
 		return nil, raise(preconditionFailed, "cannot declare %s: queue limit in vhost '/' (%d) is reached", queueName(name), s.cfg.MaxQueues)
 	}
 	q := newQueue(s, name)
-	q.durable, q.autoDelete, q.args = durable(m), m.AutoDelete, args
-	if m.Exclusive {
-		q.owner = ch.conn
-	}
+	q.args = args
 	s.queues[name] = q
 	return q, nil
 }
 
-// durable reports whether a declaration asks for a durable queue. An exclusive
-// one never is, whatever it says, as in RabbitMQ.
-func durable(m *wire.QueueDeclare) bool { return m.Durable && !m.Exclusive }
-
 // checkEquivalent compares a declaration with the queue that is there.
+// Durability is no difference: nothing here is durable.
 func (ch *channel) checkEquivalent(q *queue, m *wire.QueueDeclare) error {
 	if m.Exclusive && q.owner != ch.conn || !m.Exclusive && q.owner != nil {
 		return locked(q)
-	}
-	if q.durable != durable(m) {
-		return inequivalent("durable", q.String(), durable(m), q.durable)
 	}
 	if q.autoDelete != m.AutoDelete {
 		return inequivalent("auto_delete", q.String(), m.AutoDelete, q.autoDelete)
 	}
 	return q.args.checkEquivalent(q.String(), m.Arguments)
-}
-
-// bindLocked handles queue.bind.
-func (ch *channel) bindLocked(m *wire.QueueBind) error {
-	b, err := ch.bindingLocked(m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
-	if err == nil {
-		err = ch.checkOwner(b.queue)
-	}
-	if err == nil {
-		err = ch.conn.srv.addBindingLocked(b)
-	}
-	if err != nil {
-		return err
-	}
-	if !m.NoWait {
-		ch.replyBare(wire.QueueBindOkID)
-	}
-	return nil
-}
-
-// unbindLocked handles queue.unbind. RabbitMQ has made it idempotent: a queue,
-// exchange or binding that is not there is not an error.
-func (ch *channel) unbindLocked(m *wire.QueueUnbind) error {
-	b, err := ch.bindingLocked(m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
-	if e, ok := err.(*exception); ok && e.code != notFound {
-		return err
-	}
-	if err == nil && b.exists() {
-		if err := ch.checkOwner(b.queue); err != nil {
-			return err
-		}
-		ch.conn.srv.removeBindingLocked(b)
-	}
-	ch.replyBare(wire.QueueUnbindOkID)
-	return nil
-}
-
-// bindingLocked returns the binding a client names. An empty routing key with
-// an empty queue name means the name of the queue.
-func (ch *channel) bindingLocked(queue, exchange, key string, args wire.Table) (binding, error) {
-	queue, exchange = oneLine(queue), oneLine(exchange)
-	name, err := ch.expand(queue)
-	if err != nil {
-		return binding{}, err
-	}
-	if queue == "" && key == "" {
-		key = name
-	}
-	if exchange == "" {
-		return binding{}, raise(accessRefused, "operation not permitted on the default exchange")
-	}
-	x := ch.conn.srv.exchanges[exchange]
-	if x == nil {
-		return binding{}, errNoExchange(exchange)
-	}
-	q := ch.conn.srv.queues[name]
-	if q == nil {
-		return binding{}, raise(notFound, "no %s", queueName(name))
-	}
-	return binding{x, q, key, digest(wire.AppendTable(nil, args))}, nil
-}
-
-// digest returns what tells the arguments of bindings apart: themselves, or a
-// hash that keeps a client from storing as much as it likes in them.
-func digest(arguments []byte) string {
-	if len(arguments) < sha256.Size {
-		return string(arguments)
-	}
-	sum := sha256.Sum256(arguments)
-	return string(sum[:])
 }
 
 func (ch *channel) deleteQueueLocked(m *wire.QueueDelete) error {
@@ -244,6 +198,8 @@ func (ch *channel) deleteQueueLocked(m *wire.QueueDelete) error {
 		switch err := ch.checkOwner(q); {
 		case err != nil:
 			return err
+		case q.args.stream:
+			// Neither IfUnused nor IfEmpty keeps a stream, in RabbitMQ either.
 		case m.IfUnused && len(q.consumers) > 0:
 			return raise(preconditionFailed, "%s in use", q)
 		case m.IfEmpty && q.count() > 0:

@@ -96,28 +96,55 @@ func (d *deliveries) compact() {
 }
 
 // A disposal is what becomes of settled messages.
-type disposal bool
+type disposal int
 
 const (
-	dropMessages    disposal = false
-	requeueMessages disposal = true
+	dropMessages disposal = iota
+	requeueMessages
+	rejectMessages // they may go to a dead letter exchange
 )
+
+// disposalOf returns what basic.nack and basic.reject ask for.
+func disposalOf(requeue bool) disposal {
+	if requeue {
+		return requeueMessages
+	}
+	return rejectMessages
+}
 
 // settle handles basic.ack, basic.nack and basic.reject.
 func (ch *channel) settle(tag uint64, multiple bool, what disposal) error {
 	s := ch.conn.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	taken := ch.unacked.take(tag, multiple)
 	if taken == nil && !(multiple && tag == 0) {
 		return raise(preconditionFailed, "unknown delivery tag %d", tag)
 	}
-	if what == requeueMessages {
+	var err error
+	if what != dropMessages {
+		err = checkReturnable(taken)
+	}
+	switch what {
+	case requeueMessages:
 		s.requeueLocked(taken)
-	} else {
+	case rejectMessages:
+		s.settleLocked(taken, func(d *delivery) { d.queue.endLocked(d.entry, rejected) })
+	default:
 		s.dropLocked(taken)
 	}
 	ch.continueLocked()
+	return err
+}
+
+// checkReturnable refuses to give back what came from a stream: it was never
+// taken out.
+func checkReturnable(taken []delivery) error {
+	for i := range taken {
+		if q := taken[i].queue; q != nil && q.args.stream {
+			return raise(notImplemented, "basic.nack and basic.reject not supported by stream queues %s", q)
+		}
+	}
 	return nil
 }
 
@@ -137,11 +164,14 @@ func (s *Server) dropLocked(taken []delivery) {
 // requeueLocked puts deliveries back where they were.
 func (s *Server) requeueLocked(taken []delivery) {
 	s.settleLocked(taken, func(d *delivery) {
-		if d.queue.deleted {
-			d.queue.discardLocked(d.entry)
-			return
+		switch q := d.queue; {
+		case q.deleted || q.args.stream:
+			q.discardLocked(d.entry)
+		case d.entry.msg == nil: // see relieveLocked
+			s.totals.dropped++
+		default:
+			q.putBackLocked(d.entry)
 		}
-		d.queue.putBackLocked(d.entry)
 	})
 }
 
@@ -194,8 +224,10 @@ func (ch *channel) recover(requeue bool) error {
 	}
 	s := ch.conn.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requeueLocked(ch.unacked.takeAll())
+	defer s.unlock()
+	taken := ch.unacked.takeAll()
+	err := checkReturnable(taken)
+	s.requeueLocked(taken)
 	ch.continueLocked()
-	return nil
+	return err
 }

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/slogcast/slogcast/internal/wire"
@@ -10,58 +9,63 @@ import (
 
 // Exchange types.
 const (
-	direct = "direct"
-	fanout = "fanout"
+	direct  = "direct"
+	fanout  = "fanout"
+	topic   = "topic"
+	headers = "headers"
 )
 
-// An exchange routes messages to queues. All fields are guarded by Server.mu;
-// those above the blank line never change, but for autoDelete when it is deleted.
+// An exchange routes messages to queues and other exchanges. All fields are
+// guarded by Server.mu; those above the blank line never change.
 type exchange struct {
-	name                          string
-	kind                          string
-	durable, autoDelete, internal bool
+	name, kind           string
+	autoDelete, internal bool
+	alternate            string // gets what has no other way to go
+	hasAlternate         bool
 
-	bindings map[binding]struct{}
-	routes   map[string][]route // by routeKey; a queue occurs once in each
-}
-
-// A binding is what queue.bind makes. Two with different arguments are
-// different bindings, even if these types of exchange do not read them.
-type binding struct {
-	exchange  *exchange
-	queue     *queue
-	key       string
-	arguments string // their digest
-}
-
-// exists reports whether the binding was made.
-func (b binding) exists() bool {
-	_, ok := b.exchange.bindings[b]
-	return ok
-}
-
-// A route counts the bindings that lead to a queue under one key.
-type route struct {
-	queue    *queue
-	bindings int
+	matcher  matcher              // nil for the default exchange
+	bindings map[binding]struct{} // from here
+	inbound  map[binding]struct{} // to here
+	round    uint64               // of the router's last visit
+	deleted  bool
 }
 
 // predeclared returns the exchanges every broker has.
 func predeclared() map[string]*exchange {
 	xs := make(map[string]*exchange)
-	for name, kind := range map[string]string{"": direct, "amq.direct": direct, "amq.fanout": fanout} {
+	for name, kind := range map[string]string{
+		"": direct, "amq.direct": direct, "amq.fanout": fanout, "amq.topic": topic, "amq.headers": headers, "amq.match": headers,
+		"amq.rabbitmq.trace": topic,
+	} {
 		xs[name] = newExchange(name, kind)
-		xs[name].durable = true
 	}
+	xs["amq.rabbitmq.trace"].internal = true
 	return xs
 }
 
+// newExchange returns an exchange of a type that newMatcher knows.
 func newExchange(name, kind string) *exchange {
 	return &exchange{
-		name: name, kind: kind,
+		name: name, kind: kind, matcher: newMatcher(kind),
 		bindings: make(map[binding]struct{}),
-		routes:   make(map[string][]route),
+		inbound:  make(map[binding]struct{}),
 	}
+}
+
+// newMatcher returns the matcher of a type of exchange, or nil for one that
+// does not exist.
+func newMatcher(kind string) matcher {
+	switch kind {
+	case direct:
+		return make(directMatcher)
+	case fanout:
+		return new(fanoutMatcher)
+	case topic:
+		return new(topicMatcher)
+	case headers:
+		return new(headersMatcher)
+	}
+	return nil
 }
 
 // String names the exchange as RabbitMQ's error texts do.
@@ -74,68 +78,11 @@ func exchangeName(name string) string {
 	return fmt.Sprintf("exchange '%s' in vhost '/'", name)
 }
 
-// routeKey returns the key of routes for a routing key: a fanout ignores it.
-func (x *exchange) routeKey(key string) string {
-	if x.kind == fanout {
-		return ""
-	}
-	return key
-}
-
-// addBindingLocked adds a binding, unless it is there already.
-func (s *Server) addBindingLocked(b binding) error {
-	x := b.exchange
-	if b.exists() {
-		return nil
-	}
-	if s.bindings >= s.cfg.MaxBindings {
-		return raise(preconditionFailed, "cannot bind %s: binding limit (%d) is reached", b.queue, s.cfg.MaxBindings)
-	}
-	s.bindings++
-	x.bindings[b] = struct{}{}
-	b.queue.bindings[b] = struct{}{}
-	key := x.routeKey(b.key)
-	routes := x.routes[key]
-	i := slices.IndexFunc(routes, func(r route) bool { return r.queue == b.queue })
-	if i < 0 {
-		x.routes[key] = append(routes, route{b.queue, 1})
-	} else {
-		routes[i].bindings++
-	}
-	return nil
-}
-
-// removeBindingLocked removes a binding, if it is there. An auto-delete
-// exchange goes with its last one.
-func (s *Server) removeBindingLocked(b binding) {
-	x := b.exchange
-	if !b.exists() {
-		return
-	}
-	s.bindings--
-	delete(x.bindings, b)
-	delete(b.queue.bindings, b)
-	key := x.routeKey(b.key)
-	routes := x.routes[key]
-	i := slices.IndexFunc(routes, func(r route) bool { return r.queue == b.queue })
-	routes[i].bindings--
-	if routes[i].bindings == 0 {
-		routes = slices.Delete(routes, i, i+1)
-		x.routes[key] = routes
-	}
-	if len(routes) == 0 {
-		delete(x.routes, key)
-	}
-	if x.autoDelete && len(x.bindings) == 0 {
-		delete(s.exchanges, x.name)
-	}
-}
-
 // handleExchange handles the methods of class exchange.
 func (ch *channel) handleExchange(m wire.Method) error {
 	s := ch.conn.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	switch m := m.(type) {
 	case *wire.ExchangeDeclare:
 		m.Exchange = oneLine(m.Exchange)
@@ -155,8 +102,22 @@ func (ch *channel) handleExchange(m wire.Method) error {
 			ch.replyBare(wire.ExchangeDeleteOkID)
 		}
 		return nil
-	case *wire.ExchangeBind, *wire.ExchangeUnbind:
-		return raise(notImplemented, "bindings between exchanges")
+	case *wire.ExchangeBind:
+		if err := ch.bindExchangeLocked(m); err != nil {
+			return err
+		}
+		if !m.NoWait {
+			ch.replyBare(wire.ExchangeBindOkID)
+		}
+		return nil
+	case *wire.ExchangeUnbind:
+		if err := ch.unbindExchangeLocked(m); err != nil {
+			return err
+		}
+		if !m.NoWait {
+			ch.replyBare(wire.ExchangeUnbindOkID)
+		}
+		return nil
 	}
 	return raise(commandInvalid, "unimplemented method")
 }
@@ -166,17 +127,14 @@ func (s *Server) declareExchangeLocked(m *wire.ExchangeDeclare) error {
 		return raise(accessRefused, "operation not permitted on the default exchange")
 	}
 	x := s.exchanges[m.Exchange]
-	if slices.Contains(unsupportedExchanges, m.Exchange) {
-		return errUnsupported(m.Exchange)
-	}
 	if m.Passive {
 		if x == nil {
 			return raise(notFound, "no %s", exchangeName(m.Exchange))
 		}
 		return nil
 	}
-	if err := checkExchangeType(m.Type); err != nil {
-		return err
+	if newMatcher(m.Type) == nil {
+		return raise(commandInvalid, "unknown exchange type '%s'", m.Type)
 	}
 	if x != nil {
 		return x.checkEquivalent(m)
@@ -184,52 +142,31 @@ func (s *Server) declareExchangeLocked(m *wire.ExchangeDeclare) error {
 	if strings.HasPrefix(m.Exchange, "amq.") {
 		return raise(accessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", m.Exchange)
 	}
-	if _, ok := m.Arguments.Get("alternate-exchange"); ok {
-		return raise(notImplemented, "alternate-exchange")
-	}
-	if m.Type != direct && m.Type != fanout {
-		return raise(notImplemented, "exchange type '%s': this broker has direct and fanout", m.Type)
+	alternate, hasAlternate := m.Arguments.Get("alternate-exchange")
+	name, isString := alternate.(string)
+	if hasAlternate && !isString {
+		return raise(preconditionFailed, "invalid type '%s' for arg 'alternate-exchange' in %s", typeName(alternate), exchangeName(m.Exchange))
 	}
 	if len(s.exchanges) >= s.cfg.MaxExchanges {
 		return raise(preconditionFailed, "cannot declare %s: exchange limit of %d is reached", exchangeName(m.Exchange), s.cfg.MaxExchanges)
 	}
 	x = newExchange(m.Exchange, m.Type)
-	x.durable, x.autoDelete, x.internal = m.Durable, m.AutoDelete, m.Internal
+	x.autoDelete, x.internal = m.AutoDelete, m.Internal
+	x.alternate, x.hasAlternate = name, hasAlternate
 	s.exchanges[x.name] = x
 	return nil
 }
 
-// unsupportedExchanges are those every RabbitMQ has and this broker has not.
-var unsupportedExchanges = []string{"amq.topic", "amq.headers", "amq.match"}
-
-func errUnsupported(exchange string) error {
-	return raise(notImplemented, "%s: this broker has direct and fanout", exchangeName(exchange))
-}
-
 // errNoExchange is the exception for the use of an exchange that is not there.
 func errNoExchange(name string) error {
-	if slices.Contains(unsupportedExchanges, name) {
-		return errUnsupported(name)
-	}
 	return raise(notFound, "no %s", exchangeName(name))
 }
 
-// checkExchangeType tells types no broker has from those RabbitMQ has.
-func checkExchangeType(kind string) error {
-	switch kind {
-	case direct, fanout, "topic", "headers":
-		return nil
-	}
-	return raise(commandInvalid, "unknown exchange type '%s'", kind)
-}
-
 // checkEquivalent compares a declaration with the exchange that is there.
+// Durability is no difference: nothing here is durable.
 func (x *exchange) checkEquivalent(m *wire.ExchangeDeclare) error {
 	if x.kind != m.Type {
 		return inequivalent("type", x.String(), m.Type, x.kind)
-	}
-	if x.durable != m.Durable {
-		return inequivalent("durable", x.String(), m.Durable, x.durable)
 	}
 	if x.autoDelete != m.AutoDelete {
 		return inequivalent("auto_delete", x.String(), m.AutoDelete, x.autoDelete)
@@ -237,8 +174,13 @@ func (x *exchange) checkEquivalent(m *wire.ExchangeDeclare) error {
 	if x.internal != m.Internal {
 		return inequivalent("internal", x.String(), m.Internal, x.internal)
 	}
-	if v, ok := m.Arguments.Get("alternate-exchange"); ok {
-		return inequivalentArg("alternate-exchange", x.String(), v, nil)
+	var current any
+	if x.hasAlternate {
+		current = x.alternate
+	}
+	received, _ := m.Arguments.Get("alternate-exchange")
+	if received != current {
+		return inequivalentArg("alternate-exchange", x.String(), received, current)
 	}
 	return nil
 }
@@ -258,11 +200,19 @@ func (s *Server) deleteExchangeLocked(m *wire.ExchangeDelete) error {
 	case m.IfUnused && len(x.bindings) > 0:
 		return raise(preconditionFailed, "%s in use", x)
 	default:
-		x.autoDelete = false // it goes now, not with its last binding
-		for b := range x.bindings {
-			s.removeBindingLocked(b)
-		}
-		delete(s.exchanges, x.name)
+		s.removeExchangeLocked(x)
 		return nil
+	}
+}
+
+// removeExchangeLocked removes an exchange and the bindings from and to it.
+func (s *Server) removeExchangeLocked(x *exchange) {
+	x.deleted = true
+	delete(s.exchanges, x.name)
+	for b := range x.bindings {
+		s.removeBindingLocked(b)
+	}
+	for b := range x.inbound {
+		s.removeBindingLocked(b)
 	}
 }

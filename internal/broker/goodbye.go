@@ -82,6 +82,20 @@ func (c *conn) sayGoodbye(err error) error {
 	}
 }
 
+// linger lets the client take the last that was sent to it. A socket that is
+// closed while input is unread, or before input arrives that was on its way,
+// is reset, and the reset destroys what the client has not read. So the
+// sending half is closed, and what comes is read until the client closes too,
+// for closeTimeout at most.
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.setDeadline(time.Now().Add(closeTimeout))
+	io.Copy(io.Discard, c)
+}
+
 // discard handles a frame after connection.close was sent.
 func (c *conn) discard(f wire.Frame) error {
 	if f.Type != wire.FrameMethod || f.Channel != 0 {
@@ -97,10 +111,11 @@ func (c *conn) discard(f wire.Frame) error {
 	return nil
 }
 
-// levelOf returns the level of a notice about an ended connection.
+// levelOf returns the level of a notice about an ended connection or channel.
+// Asking for what is not there ends a channel, and is usual.
 func levelOf(err error) slog.Level {
 	var e *exception
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.hard() || errors.Is(err, errRefused) {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

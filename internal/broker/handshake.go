@@ -1,12 +1,8 @@
 package broker
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
-	"net"
 	"runtime/debug"
 	"time"
 
@@ -64,70 +60,6 @@ func (c *conn) readControl() (wire.Method, error) {
 		}
 		return parseMethod(f.Payload)
 	}
-}
-
-// login sends connection.start and checks the answer.
-func (c *conn) login() error {
-	m, err := c.ask(&wire.ConnectionStart{
-		VersionMajor: 0, VersionMinor: 9,
-		ServerProperties: serverProperties(),
-		Mechanisms:       []byte("PLAIN"),
-		Locales:          []byte("en_US"),
-	})
-	if err != nil {
-		return err
-	}
-	ok, is := m.(*wire.ConnectionStartOk)
-	if !is {
-		return outOfTurn(m)
-	}
-	if v, _ := ok.ClientProperties.Get("capabilities"); v != nil {
-		caps, _ := v.(wire.Table)
-		c.canBlock = caps.Bool("connection.blocked")
-		c.canCancel = caps.Bool("consumer_cancel_notify")
-		c.canRefuse = caps.Bool("authentication_failure_close")
-	}
-	if ok.Mechanism != "PLAIN" {
-		return &exception{code: commandInvalid, method: m.ID(), text: fmt.Sprintf("unknown authentication mechanism '%s'", ok.Mechanism)}
-	}
-	return c.authenticate(ok.Response)
-}
-
-// outOfTurn is the exception for a method that has no place in the handshake.
-func outOfTurn(m wire.Method) error {
-	return &exception{code: channelError, text: "unexpected method in the handshake", method: m.ID()}
-}
-
-// errRefused reports a failed login to a client that can't be told.
-var errRefused = errors.New("login refused")
-
-// authenticate checks a PLAIN response (RFC 4616).
-func (c *conn) authenticate(response []byte) error {
-	parts := bytes.Split(response, []byte{0})
-	if len(parts) != 3 {
-		return raise(syntaxError, "response %s invalid", "of PLAIN")
-	}
-	c.user = string(parts[1])
-	cfg := &c.srv.cfg
-	// Digests have one length, so comparing them takes one time.
-	user, wantUser := sha256.Sum256(parts[1]), sha256.Sum256([]byte(cfg.User))
-	password, wantPassword := sha256.Sum256(parts[2]), sha256.Sum256([]byte(cfg.Password))
-	good := subtle.ConstantTimeCompare(user[:], wantUser[:]) & subtle.ConstantTimeCompare(password[:], wantPassword[:])
-	local := cfg.User != guest || isLocal(c.nc.RemoteAddr())
-	if good == 1 && local {
-		return nil
-	}
-	if !c.canRefuse {
-		return errRefused
-	}
-	return raise(accessRefused, "Login was refused using authentication mechanism PLAIN. For details see the broker logfile.")
-}
-
-// isLocal reports whether a peer is on this machine. What is not an IP address,
-// as of a pipe or a Unix socket, is.
-func isLocal(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return !ok || tcp.IP.IsLoopback()
 }
 
 // tune settles the limits. The client may lower what it is offered.
@@ -213,24 +145,29 @@ func (c *conn) setWriteDeadline() {
 	c.nc.SetWriteDeadline(time.Now().Add(c.srv.cfg.WriteTimeout))
 }
 
-// serverProperties is what a client learns about the server.
+// serverProperties is what a client learns about the server: the names and
+// types are those of RabbitMQ 3.10. The version is that of the RabbitMQ whose
+// behaviour is shown here, since clients compare it with the versions of
+// RabbitMQ; who really speaks is in platform and information.
 func serverProperties() wire.Table {
 	return wire.Table{
-		{Key: "product", Value: "slogcast"},
-		{Key: "version", Value: version()},
-		{Key: "platform", Value: "Go"},
-		{Key: "information", Value: "embedded broker, one process, memory only"},
 		{Key: "capabilities", Value: wire.Table{
 			{Key: "publisher_confirms", Value: true},
-			{Key: "exchange_exchange_bindings", Value: false},
+			{Key: "exchange_exchange_bindings", Value: true},
 			{Key: "basic.nack", Value: true},
 			{Key: "consumer_cancel_notify", Value: true},
 			{Key: "connection.blocked", Value: true},
-			{Key: "consumer_priorities", Value: false},
+			{Key: "consumer_priorities", Value: true},
 			{Key: "authentication_failure_close", Value: true},
 			{Key: "per_consumer_qos", Value: true},
-			{Key: "direct_reply_to", Value: false},
+			{Key: "direct_reply_to", Value: true},
 		}},
+		{Key: "cluster_name", Value: "slogcast"},
+		{Key: "copyright", Value: "slogcast contributors"},
+		{Key: "information", Value: "slogcast's embedded broker: one process, memory only"},
+		{Key: "platform", Value: "slogcast " + version()},
+		{Key: "product", Value: "RabbitMQ"},
+		{Key: "version", Value: "3.10.8"},
 	}
 }
 

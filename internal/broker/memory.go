@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/slogcast/slogcast/internal/wire"
 )
@@ -9,13 +10,15 @@ import (
 // A memory counts what all queues hold, and what has come of messages that are
 // not complete. Past its limit an alarm is on: a connection that publishes is
 // told so, and is not read until the alarm is off (RabbitMQ's "memory alarms").
-// Consumers go on, and that is what ends the alarm.
+// Consumers go on, and that is what ends the alarm. Before it comes to that,
+// relieveLocked drops what may be dropped.
 type memory struct {
 	used     int64
 	incoming int64         // of used, in messages that are not complete
 	blocked  chan struct{} // while the alarm is on; closed when it goes off
 	alarm    atomic.Bool   // blocked is not nil; for reading without Server.mu
-	changed  chan struct{} // capacity 1: the alarm went on or off
+	changed  chan struct{} // capacity 1: the alarm went on or off, or relieved grew
+	relieved uint64        // messages dropped to stay below the limit
 }
 
 // retainLocked counts one more queue entry that holds m.
@@ -38,11 +41,22 @@ func (s *Server) releaseLocked(m *message) {
 	s.countLocked(-n)
 }
 
-// countLocked adds n bytes to what is used. The alarm goes off at nine tenths
-// of the limit, lest it flutter.
-func (s *Server) countLocked(n int64) {
+// countLocked adds n bytes to what is used; unlock acts on it.
+func (s *Server) countLocked(n int64) { s.memory.used += n }
+
+// unlock gives back Server.mu, after what must be done before anybody else looks:
+// dead letters are sent on, and memory is brought below its limit, or the
+// alarm is on. The alarm goes off at nine tenths of the limit, lest it flutter.
+func (s *Server) unlock() {
+	defer s.mu.Unlock()
+	for len(s.waking) > 0 || len(s.dead) > 0 {
+		s.wakeLocked()
+		s.buryLocked()
+	}
 	m := &s.memory
-	m.used += n
+	if m.used > s.cfg.Memory {
+		s.relieveLocked()
+	}
 	switch {
 	case m.blocked == nil && m.used > s.cfg.Memory:
 		m.blocked = make(chan struct{})
@@ -53,6 +67,22 @@ func (s *Server) countLocked(n int64) {
 		return
 	}
 	m.alarm.Store(m.blocked != nil)
+	m.notify()
+}
+
+// wakeLocked delivers from queues whose consumers have changed places.
+func (s *Server) wakeLocked() {
+	for i := 0; i < len(s.waking); i++ {
+		if q := s.waking[i]; !q.deleted {
+			q.pumpLocked()
+		}
+		s.waking[i] = nil
+	}
+	s.waking = s.waking[:0]
+}
+
+// notify wakes reportAlarms.
+func (m *memory) notify() {
 	select {
 	case m.changed <- struct{}{}:
 	default:
@@ -62,6 +92,8 @@ func (s *Server) countLocked(n int64) {
 // reportAlarms tells the Logger of the alarm until the server closes. It is a
 // goroutine of its own, since nobody waits for a Logger under Server.mu.
 func (s *Server) reportAlarms() {
+	var relieved uint64
+	var told time.Time // of what was relieved; again after a minute
 	for reported := false; ; {
 		select {
 		case <-s.memory.changed:
@@ -69,8 +101,12 @@ func (s *Server) reportAlarms() {
 			return
 		}
 		s.mu.Lock()
-		on, used := s.memory.blocked != nil, s.memory.used
+		on, used, dropped := s.memory.blocked != nil, s.memory.used, s.memory.relieved
 		s.mu.Unlock()
+		if dropped > relieved && time.Since(told) > time.Minute {
+			s.cfg.Logger.Warn("broker: memory limit reached, the oldest of streams and of queues with a length limit is dropped", "messages", dropped-relieved)
+			relieved, told = dropped, time.Now()
+		}
 		if on && !reported {
 			s.cfg.Logger.Warn("broker: memory limit reached, publishers are blocked", "bytes", used)
 		} else if !on && reported {

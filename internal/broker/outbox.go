@@ -11,35 +11,61 @@ import (
 	"github.com/slogcast/slogcast/internal/wire"
 )
 
-// An outbox holds the bytes on their way to one client. Any goroutine adds to
-// it, without ever waiting; one writer goroutine, run, owns the socket's
-// writing half and sends everything that is pending with each call.
+// An outbox holds what is on its way to one client. Any goroutine adds to it,
+// without ever waiting; one writer goroutine, run, owns the socket's writing
+// half and sends everything that is pending with each call.
 //
 // It is bounded by its users: deliveries stop while it has no room, and the
-// connection is not read while its own replies are congested.
+// connection is not read while its own replies are congested. A large body is
+// not copied: the message that all queues and outboxes share is counted until
+// the body is written.
 type outbox struct {
 	nc           net.Conn
 	limit        int
 	writeTimeout time.Duration
-	resume       func() // called by run once a starved outbox has room again
+	resume       func()         // called by run once a starved outbox has room again
+	release      func(*message) // called by run once a shared body is on its way, or given up
 
 	mu      sync.Mutex
-	pending []byte    // guarded by mu; empty once closed
+	pending parcel    // guarded by mu; empty once closed
 	closed  bool      // guarded by mu; run ends when nothing is pending
 	closeBy time.Time // for all writing once closed; guarded by mu
 
-	size    atomic.Int64 // len(pending)
+	size    atomic.Int64 // bytes not yet written, shared bodies included
+	shared  atomic.Int64 // of size, in shared bodies
 	starved atomic.Bool  // somebody was told that there is no room
 	failed  atomic.Bool  // nothing added will be sent
 
+	frame []byte // owned by run: the frame of a shared body that is written
+
 	wake    chan struct{} // capacity 1: pending or closed changed
-	drained chan struct{} // capacity 1: pending was taken by run
+	drained chan struct{} // capacity 1: run has written some
 	done    chan struct{} // closed when run has returned
 }
 
-func newOutbox(nc net.Conn, limit int, writeTimeout time.Duration, resume func()) *outbox {
+// A parcel is bytes to send, and the bodies that go between them.
+type parcel struct {
+	bytes  []byte
+	bodies []sharedBody
+}
+
+// A sharedBody is the body of a message that is sent as it is.
+type sharedBody struct {
+	at       int // index in the bytes of the parcel before which it goes
+	msg      *message
+	channel  uint16
+	frameMax int
+}
+
+// largeBody is the size from which a body is shared and not copied.
+const largeBody = 32 << 10
+
+// largestFrame bounds the buffer that the frames of a shared body go through.
+const largestFrame = 128 << 10
+
+func newOutbox(nc net.Conn, limit int, writeTimeout time.Duration, resume func(), release func(*message)) *outbox {
 	return &outbox{
-		nc: nc, limit: limit, writeTimeout: writeTimeout, resume: resume,
+		nc: nc, limit: limit, writeTimeout: writeTimeout, resume: resume, release: release,
 		wake:    make(chan struct{}, 1),
 		drained: make(chan struct{}, 1),
 		done:    make(chan struct{}),
@@ -50,37 +76,72 @@ func newOutbox(nc net.Conn, limit int, writeTimeout time.Duration, resume func()
 // calls.
 func (o *outbox) send(channel uint16, m wire.Method) {
 	o.mu.Lock()
-	if !o.closed {
-		o.pending = wire.AppendMethod(o.pending, channel, m)
+	defer o.mu.Unlock()
+	if o.closed {
+		return
 	}
-	o.signalLocked()
-	o.mu.Unlock()
+	before := len(o.pending.bytes)
+	o.pending.bytes = wire.AppendMethod(o.pending.bytes, channel, m)
+	o.addedLocked(before)
 }
 
-// sendContent queues a method and the message it announces.
-func (o *outbox) sendContent(channel uint16, m wire.Method, msg *message, frameMax int) {
+// A content is a message as it goes to one client.
+type content struct {
+	msg      *message
+	offset   int64 // in a stream, told in a header; noOffset elsewhere
+	frameMax int
+}
+
+// noOffset is the offset of a message that comes from no stream.
+const noOffset = -1
+
+// sendContent queues a method and the message it announces. It reports whether
+// the outbox shares the body now; the caller, who holds Server.mu, has it
+// counted then.
+func (o *outbox) sendContent(channel uint16, m wire.Method, c content) (shares bool) {
 	o.mu.Lock()
-	if !o.closed {
-		o.pending = wire.AppendMethod(o.pending, channel, m)
-		o.pending = msg.appendTo(o.pending, channel, frameMax)
+	defer o.mu.Unlock()
+	if o.closed {
+		return false
 	}
-	o.signalLocked()
-	o.mu.Unlock()
+	before := len(o.pending.bytes)
+	o.pending.bytes = wire.AppendMethod(o.pending.bytes, channel, m)
+	return o.addContentLocked(before, channel, c)
 }
 
 // deliver is sendContent for a basic.deliver, without allocating.
-func (o *outbox) deliver(channel uint16, d wire.BasicDeliver, msg *message, frameMax int) {
+func (o *outbox) deliver(channel uint16, d wire.BasicDeliver, c content) (shares bool) {
 	o.mu.Lock()
-	if !o.closed {
-		o.pending = wire.AppendDeliver(o.pending, channel, d)
-		o.pending = msg.appendTo(o.pending, channel, frameMax)
+	defer o.mu.Unlock()
+	if o.closed {
+		return false
 	}
-	o.signalLocked()
-	o.mu.Unlock()
+	before := len(o.pending.bytes)
+	o.pending.bytes = wire.AppendDeliver(o.pending.bytes, channel, d)
+	return o.addContentLocked(before, channel, c)
 }
 
-func (o *outbox) signalLocked() {
-	o.size.Store(int64(len(o.pending)))
+func (o *outbox) addContentLocked(before int, channel uint16, c content) (shares bool) {
+	body := c.msg.body
+	o.pending.bytes = c.msg.appendHeader(o.pending.bytes, channel, c.offset)
+	if shares = len(body) >= largeBody; shares {
+		o.pending.bodies = append(o.pending.bodies, sharedBody{len(o.pending.bytes), c.msg, channel, min(c.frameMax, largestFrame)})
+		o.shared.Add(int64(len(body)))
+		o.size.Add(int64(len(body)))
+	} else {
+		o.pending.bytes = wire.AppendBody(o.pending.bytes, channel, body, c.frameMax)
+	}
+	o.addedLocked(before)
+	return shares
+}
+
+// addedLocked counts what was appended to the pending bytes.
+func (o *outbox) addedLocked(before int) {
+	o.size.Add(int64(len(o.pending.bytes) - before))
+	o.signal()
+}
+
+func (o *outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
@@ -104,15 +165,12 @@ func (o *outbox) room() bool {
 
 // congested reports whether the client reads so little that not even replies
 // should be added.
-func (o *outbox) congested() bool { return o.size.Load() > 2*int64(o.limit) }
+func (o *outbox) congested() bool { return o.size.Load()-o.shared.Load() > 2*int64(o.limit) }
 
 // flush writes what is pending. For the handshake, before run has started.
 func (o *outbox) flush() error {
-	o.mu.Lock()
-	buf := o.pending
-	o.pending = nil
-	o.mu.Unlock()
-	return o.write(buf)
+	p, _ := o.take(nil)
+	return o.write(p.bytes)
 }
 
 // run sends what is pending until the outbox is closed or a write fails, and
@@ -124,52 +182,78 @@ func (o *outbox) run(heartbeat time.Duration) {
 	defer beat.Stop()
 	var spare []byte
 	for {
-		buf, closed := o.take(spare)
-		if len(buf) > 0 {
-			if err := o.write(buf); err != nil {
+		p, closed := o.take(spare)
+		if len(p.bytes) > 0 {
+			if err := o.writeParcel(p); err != nil {
 				o.fail()
 				return
 			}
 			beat.Reset(heartbeat)
-			spare = reusable(buf, 2*o.limit)
+			spare = reusable(p.bytes, 2*o.limit)
 			continue
 		}
 		if closed {
 			return
 		}
-		spare = buf
+		spare = p.bytes
 		select {
 		case <-o.wake:
 		case <-beat.C:
 			o.mu.Lock()
 			if !o.closed { // close-ok is the last frame
-				o.pending = wire.AppendHeartbeat(o.pending)
+				before := len(o.pending.bytes)
+				o.pending.bytes = wire.AppendHeartbeat(o.pending.bytes)
+				o.addedLocked(before)
 			}
 			o.mu.Unlock()
 		}
 	}
 }
 
-// take swaps the pending bytes for an empty buffer and lets those go on who
-// waited for room.
-func (o *outbox) take(spare []byte) (buf []byte, closed bool) {
+// take swaps what is pending for an empty parcel.
+func (o *outbox) take(spare []byte) (p parcel, closed bool) {
 	o.mu.Lock()
-	buf, o.pending = o.pending, spare[:0]
-	closed = o.closed
-	o.size.Store(0)
-	o.mu.Unlock()
-	select {
-	case o.drained <- struct{}{}:
-	default:
-	}
-	if o.starved.Swap(false) {
-		o.resume()
-	}
-	return buf, closed
+	defer o.mu.Unlock()
+	p, o.pending = o.pending, parcel{bytes: spare[:0]}
+	return p, o.closed
 }
 
-// write sends buf. The time is for some of it, not for all: a client that reads
-// slowly may go on.
+// writeParcel sends a parcel. Its bodies are released also when that fails.
+func (o *outbox) writeParcel(p parcel) (err error) {
+	from := 0
+	for _, b := range p.bodies {
+		if err == nil {
+			err = o.write(p.bytes[from:b.at])
+		}
+		if err == nil {
+			err = o.writeBody(b)
+		}
+		from = b.at
+		o.shared.Add(-int64(len(b.msg.body)))
+		o.release(b.msg)
+	}
+	if err != nil {
+		return err
+	}
+	return o.write(p.bytes[from:])
+}
+
+// writeBody sends a body frame by frame.
+func (o *outbox) writeBody(b sharedBody) error {
+	for body := b.msg.body; len(body) > 0; {
+		n := min(len(body), b.frameMax-wire.FrameOverhead)
+		o.frame = wire.AppendFrame(o.frame[:0], wire.Frame{Type: wire.FrameBody, Channel: b.channel, Payload: body[:n]})
+		o.size.Add(int64(len(o.frame) - n)) // the frame's own bytes were not counted
+		if err := o.write(o.frame); err != nil {
+			return err
+		}
+		body = body[n:]
+	}
+	return nil
+}
+
+// write sends buf, and lets those go on who waited for that. The time is for
+// some of it, not for all: a client that reads slowly may go on.
 func (o *outbox) write(buf []byte) error {
 	for len(buf) > 0 {
 		if err := o.setDeadline(); err != nil {
@@ -180,12 +264,26 @@ func (o *outbox) write(buf []byte) error {
 			return err
 		}
 		buf = buf[n:]
+		o.wrote(n)
 	}
 	return nil
 }
 
 // writeChunk is how much is written under one deadline at most.
 const writeChunk = 64 << 10
+
+// wrote counts what has left, and tells who waits for room. Deliveries go on
+// when half of the limit is free.
+func (o *outbox) wrote(n int) {
+	left := o.size.Add(-int64(n))
+	select {
+	case o.drained <- struct{}{}:
+	default:
+	}
+	if left <= int64(o.limit/2) && o.starved.Swap(false) {
+		o.resume()
+	}
+}
 
 // setDeadline gives the next write its time.
 func (o *outbox) setDeadline() error {
@@ -202,7 +300,7 @@ func (o *outbox) close(within time.Duration) {
 	o.mu.Lock()
 	o.closed, o.closeBy = true, time.Now().Add(within)
 	o.nc.SetWriteDeadline(o.closeBy)
-	o.signalLocked()
+	o.signal()
 	o.mu.Unlock()
 }
 
@@ -210,9 +308,12 @@ func (o *outbox) close(within time.Duration) {
 func (o *outbox) fail() {
 	o.mu.Lock()
 	o.failed.Store(true)
-	o.closed, o.pending = true, nil
-	o.signalLocked()
+	dropped := o.pending.bodies
+	o.closed, o.pending = true, parcel{}
 	o.mu.Unlock()
+	for _, b := range dropped {
+		o.release(b.msg)
+	}
 	o.nc.Close()
 }
 

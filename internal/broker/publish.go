@@ -129,7 +129,7 @@ func (ch *channel) handleBody(piece []byte) error {
 func (ch *channel) hold() error {
 	s := ch.conn.srv
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	n := int64(cap(ch.body)) - ch.held
 	if cap(ch.properties) > smallProperties {
 		n += int64(cap(ch.properties))
@@ -166,7 +166,7 @@ func (ch *channel) finish() error {
 	if s := ch.conn.srv; ch.held > 0 {
 		s.mu.Lock()
 		ch.dropIncomingLocked()
-		s.mu.Unlock()
+		s.unlock()
 	}
 	if err == nil {
 		err = ch.publish(msg)
@@ -186,7 +186,7 @@ func (ch *channel) newMessage() (*message, error) {
 	if p.HasUserID && string(p.UserID) != ch.conn.user {
 		return nil, raise(preconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", p.UserID, ch.conn.user)
 	}
-	msg := &message{exchange: ch.exchange, routingKey: ch.routingKey, ttl: noTTL}
+	msg := &message{exchange: ch.exchange, routingKey: ch.routingKey, priority: p.Priority, ttl: noTTL}
 	if p.HasExpiration {
 		ms, problem := parseExpiration(string(p.Expiration))
 		if problem != "" {
@@ -194,16 +194,54 @@ func (ch *channel) newMessage() (*message, error) {
 		}
 		msg.ttl = milliseconds(ms)
 	}
+	ch.takeContent(msg)
+	if err := msg.takeRoutes(p.Headers); err != nil {
+		return nil, err
+	}
+	return msg, ch.setReplyTo(msg, p)
+}
+
+// takeContent gives msg what came in, with one allocation.
+func (ch *channel) takeContent(msg *message) {
 	if ch.pieces {
 		msg.properties, msg.body = slices.Clone(ch.properties), ch.body
-		return msg, nil
+		return
 	}
 	n := len(ch.properties)
 	content := make([]byte, n+len(ch.body))
 	copy(content, ch.properties)
 	copy(content[n:], ch.body)
 	msg.properties, msg.body = content[:n:n], content[n:]
-	return msg, nil
+}
+
+// takeRoutes reads the headers CC and BCC (RabbitMQ's "sender-selected
+// distribution"), and removes the latter.
+func (m *message) takeRoutes(raw []byte) error {
+	cc, bcc := wire.HasField(raw, "CC"), wire.HasField(raw, "BCC")
+	if !cc && !bcc {
+		return nil
+	}
+	t, err := wire.ParseTable(raw)
+	if err != nil {
+		return raise(syntaxError, "cannot decode the headers")
+	}
+	for _, key := range []string{"CC", "BCC"} {
+		v, there := t.Get(key)
+		list, isArray := v.([]any)
+		if there && !isArray {
+			return raise(preconditionFailed, "invalid message: {unacceptable_type_in_header,\"%s\",%s}", key, typeName(v))
+		}
+		for _, v := range list {
+			if s, isString := v.(string); isString {
+				m.more = append(m.more, s)
+			}
+		}
+	}
+	if bcc {
+		t = slices.DeleteFunc(t, func(f wire.Field) bool { return f.Key == "BCC" })
+		m.properties = wire.SetHeaders(m.properties, t)
+	}
+	return nil
 }
 
 // parseExpiration returns the milliseconds, or what is wrong with them.
@@ -231,16 +269,19 @@ func (ch *channel) publish(msg *message) error {
 	s := ch.conn.srv
 	s.mu.Lock()
 	routed, rejected, err := s.publishLocked(msg)
-	s.mu.Unlock()
+	if err == nil && !routed && ch.mandatory {
+		shares := ch.conn.out.sendContent(ch.id, &wire.BasicReturn{
+			Code: noRoute, Text: codeName(noRoute), Exchange: msg.exchange, RoutingKey: msg.routingKey,
+		}, content{msg, noOffset, ch.conn.frameMax})
+		if shares {
+			s.retainLocked(msg)
+		}
+	}
+	s.unlock()
 	if err != nil {
 		return err
 	}
 	ch.conn.published = true
-	if !routed && ch.mandatory {
-		ch.conn.out.sendContent(ch.id, &wire.BasicReturn{
-			Code: noRoute, Text: codeName(noRoute), Exchange: msg.exchange, RoutingKey: msg.routingKey,
-		}, msg, ch.conn.frameMax)
-	}
 	if ch.confirming {
 		ch.confirm(rejected)
 	}
@@ -258,22 +299,14 @@ func (s *Server) publishLocked(msg *message) (routed, rejected bool, err error) 
 		return false, false, raise(accessRefused, "cannot publish to internal exchange '%s' in vhost '/'", msg.exchange)
 	}
 	s.totals.published++
-	if x.name == "" {
-		q := s.queues[msg.routingKey]
-		if q == nil {
-			s.totals.unroutable++
-			return false, false, nil
-		}
-		return true, !s.enqueueLocked(q, msg), nil
-	}
-	routes := x.routes[x.routeKey(msg.routingKey)]
-	for i := range routes {
-		if !s.enqueueLocked(routes[i].queue, msg) {
+	for _, q := range s.routeLocked(x, msg) {
+		if !s.enqueueLocked(q, msg) {
 			rejected = true
 		}
+		routed = routed || !q.replies
 	}
-	if len(routes) == 0 {
+	if !routed {
 		s.totals.unroutable++
 	}
-	return len(routes) > 0, rejected, nil
+	return routed, rejected, nil
 }

@@ -3,20 +3,23 @@ package broker
 import (
 	"container/heap"
 	"fmt"
+	"time"
 )
 
 // A queue holds messages for its consumers. All fields are guarded by
 // Server.mu; those above the first blank line never change.
 type queue struct {
-	srv                 *Server
-	name                string
-	owner               *conn // who alone may use it; nil when not exclusive
-	durable, autoDelete bool
-	args                queueArgs
+	srv        *Server
+	name       string
+	owner      *conn // who alone may use it; nil when not exclusive
+	autoDelete bool
+	args       queueArgs
 
 	// The entries in order of arrival are first those of returned, then those
 	// of ready: an entry only ever leaves ready at its front, so one that
-	// comes back is older than all that stayed.
+	// comes back is older than all that stayed. A queue with priorities has all
+	// in returned. A stream has its records in ready, of which none ever leaves
+	// but for its age.
 	returned   returnedHeap
 	ready      fifo
 	readyBytes int64 // bodies of both
@@ -28,7 +31,10 @@ type queue struct {
 	next      int       // index in consumers of whose turn it is
 	pump      uint64    // of Server.pumps, the last one for this queue
 	exclusive *consumer // who alone may consume
+	active    *consumer // who alone gets anything, with x-single-active-consumer
+	replies   bool      // for direct reply-to: not a place that counts as a route
 	bindings  map[binding]struct{}
+	round     uint64 // of the router's last visit
 
 	lastUse   int64 // for x-expires
 	expiring  int   // entries ready that have an expiry
@@ -42,6 +48,7 @@ type entry struct {
 	msg         *message
 	position    uint64 // order of arrival
 	expires     int64  // Server.now at which it is dropped; never without a TTL
+	arrived     int64  // in a stream: when, in milliseconds since 1970
 	redelivered bool
 }
 
@@ -60,20 +67,32 @@ func (q *queue) count() int { return len(q.returned) + q.ready.len() }
 // enqueueLocked adds a message, delivers what can be delivered and drops what
 // is over the limits. It returns false if the queue refuses the message.
 func (s *Server) enqueueLocked(q *queue, msg *message) bool {
+	if q.args.stream {
+		q.appendLocked(msg)
+		return true
+	}
 	if q.args.rejectPublish && q.wouldOverflow(msg) {
 		s.totals.rejected++
+		if q.args.rejectDeadLetters {
+			s.retainLocked(msg)
+			q.endLocked(entry{msg: msg}, tooMany)
+		}
 		return false
 	}
 	q.position++
-	e := entry{msg: msg, position: q.position}
+	e := entry{msg: msg, position: q.order(msg)}
 	if ttl := q.args.ttlOf(msg); ttl != noTTL {
 		e.expires = s.now() + ttl
 		q.expiring++
 	}
 	s.retainLocked(msg)
 	q.readyBytes += int64(len(msg.body))
-	q.ready.push(e)
-	q.arriving = q.position
+	if q.args.maxPriority > 0 {
+		heap.Push(&q.returned, e)
+	} else {
+		q.ready.push(e)
+	}
+	q.arriving = e.position
 	q.pumpLocked()
 	q.arriving = 0
 	if e.expires != never {
@@ -81,6 +100,13 @@ func (s *Server) enqueueLocked(q *queue, msg *message) bool {
 	}
 	q.trimLocked()
 	return true
+}
+
+// order returns the position of a message that arrives. Those with a higher
+// priority have lower positions.
+func (q *queue) order(msg *message) uint64 {
+	most := q.args.maxPriority
+	return uint64(most-min(msg.priority, most))<<56 | q.position
 }
 
 // wouldOverflow reports whether msg has no place within the limits.
@@ -98,7 +124,7 @@ func (q *queue) overflows(count int, bytes int64) bool {
 func (q *queue) trimLocked() {
 	for q.count() > 0 && q.overflows(q.count(), q.readyBytes) {
 		q.srv.totals.dropped++
-		q.discardLocked(q.popLocked())
+		q.endLocked(q.popLocked(), tooMany)
 	}
 }
 
@@ -120,7 +146,7 @@ func (q *queue) headLocked() *entry {
 			return e
 		}
 		q.srv.totals.expired++
-		q.discardLocked(q.popLocked())
+		q.endLocked(q.popLocked(), expired)
 	}
 }
 
@@ -140,7 +166,11 @@ func (q *queue) popLocked() entry {
 }
 
 // discardLocked forgets an entry that was popped.
-func (q *queue) discardLocked(e entry) { q.srv.releaseLocked(e.msg) }
+func (q *queue) discardLocked(e entry) {
+	if e.msg != nil {
+		q.srv.releaseLocked(e.msg)
+	}
+}
 
 // putBackLocked returns an entry that was delivered to its place.
 func (q *queue) putBackLocked(e entry) {
@@ -189,6 +219,14 @@ func (q *queue) scheduleLocked() {
 		return
 	}
 	due := int64(never)
+	if q.args.stream {
+		if q.args.maxAge > 0 && q.ready.len() > 0 {
+			left := time.UnixMilli(q.ready.front().arrived).Add(q.args.maxAge).Sub(time.Now())
+			due = q.srv.now() + int64(max(left, time.Second)) // not for each record
+		}
+		q.srv.timers.set(q, due)
+		return
+	}
 	if q.args.expires > 0 && len(q.consumers) == 0 {
 		due = q.lastUse + q.args.expires
 	}
@@ -202,6 +240,9 @@ func (q *queue) scheduleLocked() {
 
 // runDueLocked does what the queue was scheduled for.
 func (q *queue) runDueLocked(now int64) {
+	if q.args.stream {
+		q.retainRecentLocked()
+	}
 	if q.args.expires > 0 && len(q.consumers) == 0 && q.lastUse+q.args.expires <= now {
 		q.srv.deleteQueueLocked(q)
 		return
@@ -240,7 +281,10 @@ type fifo struct {
 }
 
 func (f *fifo) len() int      { return f.size }
-func (f *fifo) front() *entry { return &f.ring[f.head] }
+func (f *fifo) front() *entry { return f.at(0) }
+
+// at returns the entry that has n before it.
+func (f *fifo) at(n int) *entry { return &f.ring[(f.head+n)&(len(f.ring)-1)] }
 
 func (f *fifo) push(e entry) {
 	if f.size == len(f.ring) {

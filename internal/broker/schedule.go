@@ -85,7 +85,7 @@ func (s *Server) runTimers() {
 // runDue does what is due and returns how long nothing else will be.
 func (s *Server) runDue() time.Duration {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	now := s.now()
 	for len(s.timers.queues) > 0 {
 		q := s.timers.queues[0]

@@ -2,9 +2,11 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"sync"
 	"syscall"
@@ -20,6 +22,7 @@ type Server struct {
 
 	closeOnce sync.Once
 
+	guard  guard     // has its own lock
 	timers *schedule // guarded by mu
 	memory memory    // guarded by mu
 
@@ -31,8 +34,12 @@ type Server struct {
 	conns     map[*conn]struct{} // handshakes included
 	greeting  int                // of conns, in their handshake
 	open      int                // of conns, past their handshake and not yet abandoned
+	channels  int                // open on all conns
 	exchanges map[string]*exchange
 	queues    map[string]*queue
+	router    router
+	dead      []death  // what unlock sends on
+	waking    []*queue // where unlock delivers
 	bindings  int
 	consumers int
 	pumps     uint64 // calls of channel.pumpLocked
@@ -55,6 +62,11 @@ func Listen(cfg *Config) (*Server, error) {
 	}
 	s := newServer(c)
 	s.ln = ln
+	if c.TLS != nil {
+		s.ln = tls.NewListener(ln, c.TLS)
+	} else if !c.loopback() {
+		c.Logger.Warn("broker: logs and passwords cross the network in the clear: no TLS is configured", "addr", ln.Addr().String())
+	}
 	s.wg.Go(s.accept)
 	return s, nil
 }
@@ -68,6 +80,7 @@ func newServer(cfg Config) *Server {
 		exchanges: predeclared(),
 		queues:    make(map[string]*queue),
 		timers:    newSchedule(),
+		guard:     guard{peers: make(map[netip.Addr]*suspect)},
 		memory:    memory{changed: make(chan struct{}, 1)},
 	}
 	s.wg.Go(s.runTimers)
@@ -96,6 +109,9 @@ func (s *Server) DialURL() string {
 
 func (s *Server) url(user *url.Userinfo) string {
 	u := url.URL{Scheme: "amqp", User: user, Host: s.Addr().String()}
+	if s.cfg.TLS != nil {
+		u.Scheme = "amqps"
+	}
 	return u.String()
 }
 

@@ -187,7 +187,7 @@ func TestChannelLimit(t *testing.T) {
 }
 
 func TestDeclareLimits(t *testing.T) {
-	s := listen(t, &broker.Config{MaxQueues: 1, MaxExchanges: 4, MaxBindings: 1, MaxConsumers: 1})
+	s := listen(t, &broker.Config{MaxQueues: 1, MaxExchanges: 8, MaxBindings: 1, MaxConsumers: 1})
 	conn := must(amqp.Dial(s.URL()))(t)
 	defer conn.Close()
 	ch := must(conn.Channel())(t)
@@ -207,7 +207,7 @@ func TestDeclareLimits(t *testing.T) {
 		}, "channel 406 PRECONDITION_FAILED - cannot declare queue 'r' in vhost '/': queue limit in vhost '/' (1) is reached"},
 		{"exchanges", func(ch *amqp.Channel) error {
 			return ch.ExchangeDeclare("y", "fanout", false, false, false, false, nil)
-		}, "channel 406 PRECONDITION_FAILED - cannot declare exchange 'y' in vhost '/': exchange limit of 4 is reached"},
+		}, "channel 406 PRECONDITION_FAILED - cannot declare exchange 'y' in vhost '/': exchange limit of 8 is reached"},
 		{"bindings", func(ch *amqp.Channel) error { return ch.QueueBind("q", "b", "x", false, nil) },
 			"channel 406 PRECONDITION_FAILED - cannot bind queue 'q' in vhost '/': binding limit (1) is reached"},
 		{"consumers", func(ch *amqp.Channel) error {

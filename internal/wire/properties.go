@@ -54,8 +54,10 @@ func AppendHeader(dst []byte, channel uint16, h Header) []byte {
 // Properties are the properties a broker acts on. The rest travels in
 // Header.Properties without being looked at.
 type Properties struct {
+	Priority      uint8
 	Expiration    []byte // milliseconds, in decimal
 	HasExpiration bool
+	ReplyTo       []byte // nil without one
 	UserID        []byte
 	HasUserID     bool
 	Headers       []byte // the table of headers with its length; nil without one
@@ -83,10 +85,12 @@ func ParseProperties(raw []byte) (Properties, error) {
 		c.take(1)
 	}
 	if flags&flagPriority != 0 {
-		c.take(1)
+		c.octet(&p.Priority)
 	}
 	c.skipShortIf(flags&flagCorrelationID != 0)
-	c.skipShortIf(flags&flagReplyTo != 0)
+	if flags&flagReplyTo != 0 {
+		p.ReplyTo = c.shortBytes()
+	}
 	if p.HasExpiration = flags&flagExpiration != 0; p.HasExpiration {
 		p.Expiration = c.shortBytes()
 	}

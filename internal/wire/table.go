@@ -65,6 +65,13 @@ func ParseTable(b []byte) (Table, error) {
 	return t, c.end()
 }
 
+// ParseFields parses a table without its length, which all of b is.
+func ParseFields(b []byte) (Table, error) {
+	c := coder{decoding: true}
+	t := c.readFields(coder{buf: b, decoding: true}, 0)
+	return t, c.err
+}
+
 func (c *coder) table(t *Table) {
 	if c.decoding {
 		*t = c.readTable(0)
@@ -181,8 +188,9 @@ func (c *coder) done(in *coder) {
 	c.err, c.values = in.err, in.values
 }
 
-func (c *coder) readTable(depth int) Table {
-	in := c.nested(depth)
+func (c *coder) readTable(depth int) Table { return c.readFields(c.nested(depth), depth) }
+
+func (c *coder) readFields(in coder, depth int) Table {
 	var t Table
 	for len(in.buf) > 0 && in.err == nil {
 		var f Field
