@@ -38,7 +38,11 @@ func newRoot(u *ui) *cobra.Command {
 		if err := checkEmpty(cmd); err != nil {
 			return err
 		}
-		return fromEnvironment(cmd)
+		if err := fromEnvironment(cmd); err != nil {
+			return err
+		}
+		endOnHangup(cmd)
+		return nil
 	}
 	root.SetIn(u.stdin)
 	root.SetOut(u.stdout)

@@ -23,7 +23,7 @@ type tailCommand struct {
 }
 
 func newTail(u *ui) *cobra.Command {
-	t := tailCommand{ui: u, output: newOutputFlags()}
+	t := tailCommand{ui: u, output: newOutputFlags(), archive: newArchiveFlags()}
 	cmd := &cobra.Command{
 		Use:     "logtail",
 		Short:   "Watch or archive records broadcast over RabbitMQ",
