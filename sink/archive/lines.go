@@ -26,6 +26,9 @@ type lineReader struct {
 	r       io.Reader // decompressed
 	release func()
 
+	compressed bool
+	growing    bool // a line without its end may get it
+
 	buf        []byte
 	start, end int   // of what is read and not given out
 	read       int64 // bytes taken from r
@@ -77,16 +80,16 @@ func newLineReader(name string, r io.Reader) (*lineReader, error) {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(whole)
 		if err != nil {
-			l.err = err
+			l.err = fmt.Errorf("%s can't be read: %w", name, err)
 			return l, nil
 		}
-		l.r = z
+		l.r, l.compressed = z, true
 	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) || n == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18}):
 		z, err := zstd.NewReader(whole, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
 		}
-		l.r, l.release = z, z.Close
+		l.r, l.release, l.compressed = z, z.Close, true
 	default:
 		l.r, l.end = r, n
 	}
@@ -104,12 +107,14 @@ func (l *lineReader) Close() error {
 // skipTo goes to the first line that begins after an offset of a plain file.
 func (l *lineReader) skipTo(at int64) error {
 	if at <= 0 {
-		return nil
+		l.start, l.end, l.err = 0, 0, nil
+		_, err := l.file.Seek(0, io.SeekStart)
+		return err
 	}
 	if _, err := l.file.Seek(at-1, io.SeekStart); err != nil {
 		return err
 	}
-	l.start, l.end = 0, 0
+	l.start, l.end, l.err, l.r = 0, 0, nil, l.file
 	_, err := l.next()
 	if err == io.EOF {
 		err = nil
@@ -129,8 +134,12 @@ func (l *lineReader) next() (line, error) {
 		}
 		scanned = l.end - l.start
 		if l.err != nil || scanned >= maxLine {
-			if scanned == 0 {
-				return line{}, l.err
+			if scanned == 0 || l.growing && l.err == io.EOF && scanned < maxLine {
+				err := l.err
+				if l.growing && err == io.EOF {
+					l.err = nil
+				}
+				return line{}, err
 			}
 			text := l.buf[l.start:l.end]
 			l.start = l.end
