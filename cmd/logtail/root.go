@@ -50,7 +50,7 @@ func newRoot(u *ui) *cobra.Command {
 	root.SetVersionTemplate("logtail {{.Version}}\n")
 	root.SetHelpFunc(help)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd.CommandPath()} })
-	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newRead(u), newVerify(u), newCompletion(), newMan())
+	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newRead(u), newVerify(u), newMerge(u), newCompletion(), newMan())
 	group(root, groupGeneral, func(f *pflag.FlagSet) {
 		f.Bool("version", false, "print the version") // without cobra's -v
 	})

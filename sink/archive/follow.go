@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"io"
 	"os"
 	"time"
 )
@@ -53,8 +52,7 @@ func (r *reader) goOn() bool {
 	}
 	named, err := os.Stat(r.source.Name)
 	if err == nil && os.SameFile(open, named) {
-		at, err := r.lines.file.Seek(0, io.SeekCurrent)
-		if err == nil && named.Size() < at { // it was cut
+		if named.Size() < r.lines.read { // it was cut
 			return r.lines.skipTo(0) == nil
 		}
 		return false

@@ -31,7 +31,7 @@ type lineReader struct {
 
 	buf        []byte
 	start, end int   // of what is read and not given out
-	read       int64 // bytes taken from r
+	read       int64 // bytes taken from r, of a plain file its offset
 	err        error // of r
 }
 
@@ -91,7 +91,7 @@ func newLineReader(name string, r io.Reader) (*lineReader, error) {
 		}
 		l.r, l.release, l.compressed = z, z.Close, true
 	default:
-		l.r, l.end = r, n
+		l.r, l.end, l.read = r, n, int64(n)
 	}
 	return l, nil
 }
@@ -106,15 +106,14 @@ func (l *lineReader) Close() error {
 
 // skipTo goes to the first line that begins after an offset of a plain file.
 func (l *lineReader) skipTo(at int64) error {
+	from := max(0, at-1)
+	if _, err := l.file.Seek(from, io.SeekStart); err != nil {
+		return err
+	}
+	l.start, l.end, l.err, l.read = 0, 0, nil, from
 	if at <= 0 {
-		l.start, l.end, l.err = 0, 0, nil
-		_, err := l.file.Seek(0, io.SeekStart)
-		return err
+		return nil
 	}
-	if _, err := l.file.Seek(at-1, io.SeekStart); err != nil {
-		return err
-	}
-	l.start, l.end, l.err, l.r = 0, 0, nil, l.file
 	_, err := l.next()
 	if err == io.EOF {
 		err = nil
