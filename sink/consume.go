@@ -85,6 +85,9 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		c.Abort()
 		s.takeRest(ctx)
 		s.write(ctx)
+		if s.commit != nil && s.failed == nil {
+			s.wait(ctx, s.commit)
+		}
 	}
 	if errors.Is(t.failed, errStalled) {
 		// No goodbye: the broker may first delete what waits in the queue.
@@ -100,6 +103,7 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 type subscription struct {
 	*tail
 	in     *link.Consumer
+	commit func(context.Context) error // of a Committer, else nil
 	queue  string
 	closed <-chan *amqp.Error
 
@@ -147,6 +151,9 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 		return nil, refused(err, c.Endpoint, "declare a queue", "permission to configure, write and read amq.gen-.*")
 	}
 	s := &subscription{tail: t, in: in, queue: q.Name, late: time.NewTimer(ackWithin)}
+	if c, ok := t.writer.(Committer); ok {
+		s.commit = c.Commit
+	}
 	if err := s.bind(); err != nil {
 		return nil, refused(err, c.Endpoint, "bind its queue to exchange "+t.Exchange, "permission to write amq.gen-.* and to read "+t.Exchange)
 	}
@@ -210,12 +217,12 @@ func (s *subscription) receive(ctx context.Context) error {
 				return err
 			}
 			switch {
-			case s.Linger > 0 && before == 0:
-				linger.Reset(s.Linger)
-			case s.Linger == 0:
+			case s.commit != nil || s.Linger == 0:
 				if err := s.flush(ctx); err != nil {
 					return err
 				}
+			case before == 0:
+				linger.Reset(s.Linger)
 			}
 		case <-s.in.Ended():
 			return s.lost()
@@ -224,7 +231,7 @@ func (s *subscription) receive(ctx context.Context) error {
 				return err
 			}
 		case <-s.late.C:
-			if err := s.acknowledge(); err != nil {
+			if err := s.acknowledge(ctx); err != nil {
 				return err
 			}
 		case <-check.C:
@@ -323,21 +330,30 @@ func (s *subscription) flush(ctx context.Context) error {
 	if s.write(ctx); s.failed != nil {
 		return nil
 	}
+	within, worth := ackWithin, s.Prefetch/4
+	if s.commit != nil {
+		within, worth = s.Linger, s.Prefetch/2
+	}
 	if s.unacked == 0 && s.pending > 0 {
-		s.late.Reset(ackWithin)
+		s.late.Reset(within)
 	}
 	s.unacked += s.pending
 	s.pending, s.flushed = 0, s.last
-	if s.unacked < max(1, s.Prefetch/4) {
+	if s.unacked < max(1, worth) {
 		return nil
 	}
-	return s.acknowledge()
+	return s.acknowledge(ctx)
 }
 
-// acknowledge acknowledges what has been flushed.
-func (s *subscription) acknowledge() error {
+// acknowledge acknowledges what has been flushed, once it is safe.
+func (s *subscription) acknowledge(ctx context.Context) error {
 	if s.unacked == 0 {
 		return nil
+	}
+	if s.commit != nil {
+		if s.wait(ctx, s.commit); s.failed != nil {
+			return nil
+		}
 	}
 	s.unacked = 0
 	return s.in.Ack(s.flushed, true)
@@ -349,9 +365,22 @@ func (s *subscription) write(ctx context.Context) {
 	if len(s.batch) == 0 || s.failed != nil {
 		return
 	}
+	batch, write := s.batch, s.writer.Write
+	if c, ok := s.writer.(Committer); ok {
+		write = c.Append
+	}
+	s.wait(ctx, func(ctx context.Context) error { return write(ctx, batch) })
+	if s.failed == errStalled {
+		return
+	}
+	clear(s.batch)
+	s.batch = s.batch[:0]
+}
+
+// wait has the Writer do something, and sets failed when it can't.
+func (s *subscription) wait(ctx context.Context, do func(context.Context) error) {
 	done := make(chan error, 1)
-	batch := s.batch
-	go func() { done <- s.writer.Write(ctx, batch) }()
+	go func() { done <- do(ctx) }()
 	select {
 	case s.failed = <-done:
 	case <-ctx.Done():
@@ -359,11 +388,8 @@ func (s *subscription) write(ctx context.Context) {
 		case s.failed = <-done:
 		case <-time.After(max(grace, s.Drain)):
 			s.failed = errStalled
-			return
 		}
 	}
-	clear(s.batch)
-	s.batch = s.batch[:0]
 }
 
 // lost returns why no more deliveries come.
@@ -394,7 +420,7 @@ func (s *subscription) finish(ctx context.Context) error {
 	if err := s.flush(ctx); err != nil {
 		return err
 	}
-	return s.acknowledge()
+	return s.acknowledge(ctx)
 }
 
 // takeRest takes all messages until no more can come, after basic.cancel or the

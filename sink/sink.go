@@ -42,6 +42,20 @@ type Writer interface {
 	Write(ctx context.Context, records []Record) error
 }
 
+// Committer is a Writer that takes records first and makes them safe later,
+// many at a time. Tail calls Append in place of Write, as soon as records come, and
+// acknowledges them after Commit.
+type Committer interface {
+	Writer
+
+	// Append takes records, which are not safe yet. It may keep nothing of them,
+	// and fails as Write does.
+	Append(ctx context.Context, records []Record) error
+
+	// Commit returns when all that Append took is safe, or fails as Write does.
+	Commit(ctx context.Context) error
+}
+
 // Config are the settings of Tail. All but URL have usable zero values.
 type Config struct {
 	// URL is an AMQP URL or a comma-separated list of them, tried in turn.
@@ -67,7 +81,8 @@ type Config struct {
 
 	// Linger is how long a record may wait for others before it is written.
 	// Up to half of Prefetch is written at a time. If zero, a record waits only
-	// while others are being written.
+	// while others are being written. With a Committer it is how long one may wait
+	// for Commit.
 	Linger time.Duration
 
 	// Drain is how long Tail goes on after ctx has ended, to write what waits in

@@ -2,6 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -11,25 +16,58 @@ import (
 )
 
 // archiveFlags say where and how records are kept.
-type archiveFlags struct{ file string }
+type archiveFlags struct {
+	file     string
+	fsync    fsync
+	size     size
+	every    span
+	utc      bool
+	compress choice
+	keep     int
+	age      span
+	bytes    size
+	free     floor
+	mode     fileMode
+	raw      bool
+}
+
+func newArchiveFlags() archiveFlags {
+	return archiveFlags{
+		fsync:    fsync(time.Second),
+		compress: choice{"none", []string{"zstd", "gzip", "none"}},
+		mode:     0o600,
+	}
+}
 
 func (a *archiveFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&a.file, "file", "", "append the records to the file at `PATH`, do not show them")
+	f.StringVar(&a.file, "file", "", "append the records to the file at `PATH`, do not show them\nSegments are beside it: app-20261125T040000.000Z.log. SIGHUP has it opened again, SIGUSR1 makes a segment.")
+	f.Var(&a.fsync, "fsync", "flush records to the disk `WHEN`: always, 1s, rotate, none\nThey are acknowledged after that; with a duration, after it at the latest.")
+	f.Var(&a.size, "rotate-size", "make a segment before the file has more than this `SIZE`: 100MB")
+	f.Var(&a.every, "rotate-every", "make a segment every `DURATION`: 1h, 1d\nIt is counted from midnight, of local time or with --rotate-utc of UTC; weeks begin on Monday.")
+	f.BoolVar(&a.utc, "rotate-utc", false, "count --rotate-every from midnight in UTC")
+	f.Var(&a.compress, "compress", "compress segments, in the background: `FORMAT` zstd, gzip or none")
+	f.IntVar(&a.keep, "keep", 0, "keep this `NUMBER` of segments; the oldest go first")
+	f.Var(&a.age, "keep-age", "keep segments for this `DURATION`: 30d")
+	f.Var(&a.bytes, "keep-size", "keep at most this `SIZE`, the file included: 10GB")
+	f.Var(&a.free, "min-free", "leave this `SIZE` of the disk free, the oldest segments go: 5%, 1GB")
+	f.Var(&a.mode, "mode", "permissions of the files: `MODE`, in octal")
+	f.BoolVar(&a.raw, "raw", false, "keep the bodies alone, without @id, @app and @host\nWhat the broker sends again after a crash is then kept twice.")
 }
 
 func (a *archiveFlags) check() error {
-	if a.file == "-" {
+	switch {
+	case a.file == "-":
 		return usagef("--file - is no file; logtail -o json writes to standard output")
+	case a.every > 0 && time.Duration(a.every) < time.Millisecond:
+		return usagef("--rotate-every is at least 1ms")
 	}
 	return nil
 }
 
-// The archive's queue has no bound while it lives, fsync is shared by what
-// comes within linger, and what waits at the broker when the archive is ended
-// is still written.
+// The archive's queue has no bound while it lives, and what waits at the broker
+// when the archive is ended is still written.
 const (
 	archivePrefetch = 1024
-	archiveLinger   = 50 * time.Millisecond
 	archiveDrain    = 10 * time.Second
 )
 
@@ -37,21 +75,48 @@ const (
 func archiveSettings(cfg *sink.Config) {
 	cfg.MaxLength, cfg.MaxBytes = -1, -1
 	cfg.Prefetch = archivePrefetch
-	cfg.Linger = archiveLinger
+	cfg.Linger = time.Second
 	cfg.Drain = archiveDrain
+}
+
+// options are what the flags say of the archive.
+func (a *archiveFlags) options(u *ui) archive.Options {
+	opts := archive.Options{
+		Raw:         a.raw,
+		Mode:        fs.FileMode(a.mode),
+		Fsync:       archive.Fsync(a.fsync),
+		RotateSize:  int64(a.size),
+		RotateEvery: time.Duration(a.every),
+		Keep: archive.Retention{
+			Segments:    a.keep,
+			Age:         time.Duration(a.age),
+			Bytes:       int64(a.bytes),
+			FreeBytes:   int64(a.free.bytes),
+			FreePercent: a.free.percent,
+		},
+		OnNotice: func(text string) { u.notice("%s", text) },
+		OnError: func(err error) {
+			if err == nil {
+				u.notice("the disk takes records again")
+				return
+			}
+			u.error(err)
+			u.hint("records wait at the broker until the disk takes them; nothing is acknowledged before")
+		},
+	}
+	if a.compress.value != "none" {
+		opts.Compress = archive.Compression(a.compress.value)
+	}
+	if a.utc {
+		opts.Location = time.UTC
+	}
+	return opts
 }
 
 // run archives what is selected until ctx ends.
 func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Config) (err error) {
 	u := selected.ui
-	file, err := archive.Open(a.file, archive.Options{OnError: func(err error) {
-		if err == nil {
-			u.notice("the disk takes records again")
-			return
-		}
-		u.error(err)
-		u.hint("nothing is lost: records wait at the broker until the disk takes them")
-	}})
+	file, err := archive.Open(a.file, a.options(u))
 	if err != nil {
 		return err
 	}
@@ -60,23 +125,67 @@ func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Co
 			err = closeErr
 		}
 	}()
+	defer onSignals(u, file)()
 	archiveSettings(&cfg)
-	counted := &counter{Writer: file}
+	if a.fsync > 0 {
+		cfg.Linger = time.Duration(a.fsync)
+	}
+	counted := &counter{Archive: file}
 	err = selected.run(ctx, cfg, counted, sink.Tail)
-	u.notice("archived %d records to %s", counted.records, a.file)
+	u.notice("archived %d records to %s", counted.safe, a.file)
+	if left, ok := errors.AsType[*archive.Unwritten](err); ok {
+		u.hint(unwritten(left.Records))
+	}
 	return err
 }
 
-// counter counts the records that a Writer has safe.
-type counter struct {
-	sink.Writer
-	records int
+// unwritten says what becomes of the records that the disk did not take.
+func unwritten(n int) string {
+	return fmt.Sprintf("%d records that had come are lost with this tail's queue, and so is what waits in it", n)
 }
 
-func (c *counter) Write(ctx context.Context, records []sink.Record) error {
-	if err := c.Writer.Write(ctx, records); err != nil {
-		return err
+// onSignals has SIGHUP open the file again and SIGUSR1 make a segment, until the
+// function that it returns is called.
+func onSignals(u *ui, file *archive.Archive) (stop func()) {
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	notify(signals)
+	go func() {
+		defer close(done)
+		for s := range signals {
+			do := file.Rotate
+			if s == reopenSignal {
+				do = file.Reopen
+			}
+			if err := do(); err != nil {
+				u.error(err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
 	}
-	c.records += len(records)
-	return nil
+}
+
+// counter counts the records that an archive has safe.
+type counter struct {
+	*archive.Archive
+	records, safe int // appended, and committed
+}
+
+func (c *counter) Append(ctx context.Context, records []sink.Record) error {
+	err := c.Archive.Append(ctx, records)
+	if err == nil {
+		c.records += len(records)
+	}
+	return err
+}
+
+func (c *counter) Commit(ctx context.Context) error {
+	err := c.Archive.Commit(ctx)
+	if err == nil {
+		c.safe = c.records
+	}
+	return err
 }

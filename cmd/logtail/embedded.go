@@ -39,7 +39,7 @@ func (e *embeddedFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&e.tlsCert, "tls-cert", "", "certificate at `PATH`, in PEM, with which the embedded broker speaks TLS")
 	f.StringVar(&e.tlsKey, "tls-key", "", "its key at `PATH`, in PEM")
 	e.history = defaultHistory
-	f.Var(&e.history, "history-size", "`SIZE` of the past that the embedded broker keeps for logtail --since; 0 keeps none")
+	f.Var(&e.history, "history-size", "`SIZE` of the past to keep for logtail --since; 0 for none")
 }
 
 // check finds flags that do not go together.

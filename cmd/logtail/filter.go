@@ -28,6 +28,8 @@ type filterFlags struct {
 	expect         int
 	timeout        time.Duration
 	exec           string
+
+	noShortField bool // -f means something else
 }
 
 func (f *filterFlags) register(set *pflag.FlagSet) {
@@ -36,7 +38,11 @@ func (f *filterFlags) register(set *pflag.FlagSet) {
 	set.StringArrayVarP(&f.options.Exclude, "exclude", "v", nil, "no records that match `RE`")
 	set.StringArrayVar(&f.options.App, "app", nil, "records of apps that match `GLOB`\nGiven again: any of them.")
 	set.StringArrayVar(&f.options.Host, "host", nil, "records of hosts that match `GLOB`\nGiven again: any of them.")
-	set.StringArrayVarP(&f.options.Field, "field", "f", nil, "records with 'KEY OP VALUE', or KEY: 'took > 250ms'\nOP is = != ~ !~ > >= < or <=. A key with spaces goes in double quotes. Given again: all of them.")
+	short := "f"
+	if f.noShortField {
+		short = ""
+	}
+	set.StringArrayVarP(&f.options.Field, "field", short, nil, "records with 'KEY OP VALUE', or KEY: 'took > 250ms'\nOP is = != ~ !~ > >= < or <=. A key with spaces goes in double quotes. Given again: all of them.")
 	set.StringArrayVarP(&f.options.Where, "where", "w", nil, "records for which `EXPR` holds: 'status >= 500 and app == \"web\"'\nThe language is that of expr-lang.org, over level, msg, time, app, host, id and every attribute; attr(\"a-b\") is one whose name is no word. What is missing is nil. Given again: all of them.")
 	set.StringVar(&f.since, "since", "", "records from this `TIME` on: 15m, 2d, today, 2026-11-25 08:30")
 	set.StringVar(&f.until, "until", "", "records before this `TIME`")
@@ -78,6 +84,7 @@ func (f *filterFlags) compile(u *ui) (*selection, error) {
 	s := &selection{
 		ui: u, match: match, limit: f.limit, expect: f.expect, timeout: f.timeout,
 		before: cmp.Or(f.before, f.around), after: cmp.Or(f.after, f.around),
+		since: o.Since, until: o.Until,
 	}
 	if s.exitOn, err = trigger("exit-on", f.exitOn); err != nil {
 		return nil, err

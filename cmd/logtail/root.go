@@ -52,7 +52,11 @@ func newRoot(u *ui, server string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return fromEnvironment(cmd, settled)
+		if err := fromEnvironment(cmd, settled); err != nil {
+			return err
+		}
+		endOnHangup(cmd)
+		return nil
 	}
 	root.SetIn(u.stdin)
 	root.SetOut(u.stdout)
@@ -60,7 +64,7 @@ func newRoot(u *ui, server string) *cobra.Command {
 	root.SetVersionTemplate("logtail {{.Version}}\n")
 	root.SetHelpFunc(help)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd.CommandPath()} })
-	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newCompletion(), newMan())
+	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newRead(u), newVerify(u), newMerge(u), newCompletion(), newMan())
 	group(root, groupGeneral, func(f *pflag.FlagSet) {
 		f.Bool("version", false, "print the version") // without cobra's -v
 	})

@@ -19,6 +19,7 @@ type selection struct {
 	limit, expect  int            // 0 for none
 	before, after  int
 	timeout        time.Duration
+	since, until   time.Time                                                    // of the records, for a source that can pass over others; zero for none
 	runner         *runner                                                      // of --exec, may be nil
 	counting       func(filter func(*sink.Record) bool) func(*sink.Record) bool // sees what passes; may be nil
 

@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // stopSignals returns a channel that tells of Ctrl-Z, and a function that then
@@ -42,4 +44,20 @@ func onRequest(ctx context.Context, tell func(now time.Time)) {
 			}
 		}
 	}()
+}
+
+const reopenSignal = syscall.SIGHUP
+
+// notify tells of the signals to an archive.
+func notify(signals chan<- os.Signal) { signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1) }
+
+// endOnHangup ends a command when its terminal goes away. To an archive the
+// signal says something else.
+func endOnHangup(cmd *cobra.Command) {
+	if file := cmd.Flags().Lookup("file"); file != nil && file.Value.String() != "" {
+		return
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	cmd.SetContext(ctx)
 }

@@ -23,7 +23,7 @@ type tailCommand struct {
 }
 
 func newTail(u *ui) *cobra.Command {
-	t := tailCommand{ui: u, output: newOutputFlags()}
+	t := tailCommand{ui: u, output: newOutputFlags(), archive: newArchiveFlags()}
 	cmd := &cobra.Command{
 		Use:     "logtail",
 		Short:   "Watch or archive records broadcast over RabbitMQ",
@@ -60,7 +60,7 @@ func (t *tailCommand) run(ctx context.Context) error {
 		return err
 	}
 	if t.embedded.on {
-		server, err := t.embedded.start(t.ui, t.broker.exchange)
+		server, err := t.embedded.start(t.ui, t.connection.exchange)
 		if err != nil {
 			return err
 		}

@@ -79,6 +79,13 @@ type worker struct {
 // child logs numbered records, and reports ten times a second, until it is
 // killed or terminated, or its standard input ends.
 func child(what string) int {
+	if what == childArchive {
+		if err := archiver(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
 	opts := &handler.Options{
 		Exchange: os.Getenv(exchangeVariable),
 		App:      "faults",

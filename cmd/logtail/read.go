@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/slogcast/slogcast/sink"
+	"github.com/slogcast/slogcast/sink/archive"
+)
+
+// readCommand shows the records of archives.
+type readCommand struct {
+	*ui
+	filters filterFlags
+	output  outputFlags
+	follow  bool
+	failed  int // files that could not be read to their end
+}
+
+func newRead(u *ui) *cobra.Command {
+	r := readCommand{ui: u, output: newOutputFlags()}
+	r.filters.noShortField = true // -f follows, as with tail
+	cmd := &cobra.Command{
+		Use:   "read PATH…|-",
+		Short: "Show the records of archives, plain or compressed",
+		Long: `Show the records of archives, plain or compressed.
+
+A PATH is the file of an archive, whose segments are read first; a folder with
+archives; one segment or another file of lines; or - for standard input. The
+records of one archive come in its order, those of several merged by their times.`,
+		Example: `  logtail read app.log
+  logtail read --since 15m -l warn app.log
+  logtail read -f app.log
+  zstdcat old/*.zst | logtail read -`,
+		Args: somePaths,
+		RunE: func(cmd *cobra.Command, paths []string) error { return r.run(cmd.Context(), paths) },
+	}
+	group(cmd, groupFilters, r.filters.register)
+	group(cmd, groupOutput, func(f *pflag.FlagSet) {
+		r.output.register(f)
+		f.BoolVarP(&r.follow, "follow", "f", false, "go on with what is appended, as tail -F does")
+	})
+	return cmd
+}
+
+// somePaths refuses a command that says nothing to read.
+func somePaths(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return &usageError{errors.New("name the archive's file, a folder, or - for standard input"), cmd.CommandPath()}
+	}
+	return nil
+}
+
+func (r *readCommand) run(ctx context.Context, paths []string) error {
+	selected, err := r.filters.compile(r.ui)
+	if err != nil {
+		return err
+	}
+	sources, err := archive.Find(paths...)
+	if err != nil {
+		return err
+	}
+	opts := archive.ReadOptions{
+		Since: selected.since, Until: selected.until,
+		Follow: r.follow,
+		Input:  r.stdin,
+		OnProblem: func(err error) {
+			r.failed++
+			r.error(err)
+		},
+	}
+	if !isTerminal(r.stdout) { // else the records show how far it has come
+		opts.OnProgress = r.progressOf(sources)
+	}
+	err = selected.run(ctx, sink.Config{}, r.output.terminal(r.ui), func(ctx context.Context, cfg sink.Config, w sink.Writer) error {
+		return archive.Read(ctx, sources, opts, &filtered{w, cfg.Filter, nil})
+	})
+	if err != nil {
+		return err
+	}
+	if r.failed > 0 {
+		return fmt.Errorf("%d of the files could not be read to their end", r.failed)
+	}
+	return nil
+}
+
+// progressOf returns what shows how far long work has come.
+func (u *ui) progressOf(sources []archive.Source) func(read int64) {
+	if !isTerminal(u.stderr) {
+		return nil
+	}
+	var all int64
+	for i := range sources {
+		all += sources[i].Size()
+	}
+	began := time.Now()
+	shown := began
+	return func(read int64) {
+		if now := time.Now(); now.Sub(shown) > 200*time.Millisecond {
+			shown = now
+			rate := float64(read) / now.Sub(began).Seconds() / 1e6
+			u.status(fmt.Sprintf("read %d MB, files of %d MB, %.0f MB/s", read/1e6, all/1e6, rate))
+		}
+	}
+}
+
+// filtered is a Writer of the records that are of interest.
+type filtered struct {
+	sink.Writer
+	keep    func(*sink.Record) bool
+	records []sink.Record // reused
+}
+
+func (f *filtered) Write(ctx context.Context, records []sink.Record) error {
+	f.records = f.records[:0]
+	for i := range records {
+		if f.keep(&records[i]) {
+			f.records = append(f.records, records[i])
+		}
+	}
+	if len(f.records) == 0 {
+		return nil
+	}
+	return f.Writer.Write(ctx, f.records)
+}

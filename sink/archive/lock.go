@@ -1,0 +1,39 @@
+package archive
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// takeLock keeps every other writer out of the archive, until this process
+// ends at the latest.
+func takeLock(path string, names namer) (*flock.Flock, error) {
+	lock := flock.New(names.lock(), flock.SetFlag(os.O_CREATE|os.O_RDWR|openFlags), flock.SetPermissions(0o600))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s is being written by another logtail%s; give each a file of its own", path, holder(names.lock()))
+	}
+	// The pid is for people, and the lock holds without it.
+	_ = os.WriteFile(names.lock(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+	return lock, nil
+}
+
+// holder tells who has the lock.
+func holder(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (pid %d)", pid)
+}
