@@ -33,3 +33,29 @@ func BenchmarkLine(b *testing.B) {
 		buf = r.AppendLine(buf[:0])
 	}
 }
+
+// BenchmarkReadLine reads archive lines: their number alone, or the record.
+func BenchmarkReadLine(b *testing.B) {
+	r := Record{Body: served(1)[0], App: "web", Host: "h", Producer: "01a20621-6d67-77e1-943f-5c3a6f50edb6", Seq: 1, object: true}
+	line := r.AppendLine(nil)
+	b.Run("id", func(b *testing.B) {
+		b.SetBytes(int64(len(line)))
+		b.ReportAllocs()
+		for b.Loop() {
+			LineID(line)
+		}
+	})
+	for name, read := range map[string]func(*Record){"record": func(*Record) {}, "decoded": func(r *Record) { r.Level() }} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(line)))
+			b.ReportAllocs()
+			var again Record
+			buf := make([]byte, len(line))
+			for b.Loop() {
+				copy(buf, line)
+				again.SetLine(buf)
+				read(&again)
+			}
+		})
+	}
+}

@@ -365,7 +365,10 @@ func (g *reading) consider(i int, u *use) {
 		}
 		text, ok := stackOf(v)
 		if ok {
-			g.stack = text
+			g.stack, g.stackValue, g.stackKey = text, v, g.all[i].Key
+			if u.path != "" {
+				g.stackKey += "." + u.path
+			}
 		}
 		return take(ok)
 	})
@@ -518,7 +521,7 @@ func (d *parts) merge(r *Record, text string, depth int) {
 		d.message = inner.message
 	}
 	if inner.stack != "" {
-		d.stack = inner.stack
+		d.stack, d.stackKey, d.stackValue = inner.stack, inner.stackKey, inner.stackValue
 	}
 	d.all = append(inner.attrs, d.attrs...)
 	d.attrs = d.all

@@ -133,3 +133,15 @@ func TestMemoryOfALargeRecordIsNotKept(t *testing.T) {
 		t.Errorf("holds %d attributes", cap(r.parts.all))
 	}
 }
+
+func TestLookupFindsTheStack(t *testing.T) {
+	for body, key := range map[string]string{
+		`{"time":"2026-11-23T10:20:28Z","level":"INFO","msg":"x","stack":"a\nb"}`: "stack",
+		`{"msg":"x","err":{"code":1,"stack":"a\nb"}}`:                             "err.stack",
+	} {
+		r := newRecord(body)
+		if v, ok := r.Lookup(key); !ok || v.Text() != "a\nb" || r.Stack() != "a\nb" {
+			t.Errorf("%s: got %q", body, v)
+		}
+	}
+}

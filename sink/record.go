@@ -122,15 +122,17 @@ func (r *Record) text() string {
 
 // parts is what a viewer makes of a record.
 type parts struct {
-	time      time.Time
-	own       bool // time is the record's own
-	level     slog.Level
-	levelText string
-	ranked    bool // level is what levelText says, or the record has none
-	hinted    bool // the level is not the record's own: see levelHint
-	message   string
-	stack     string
-	attrs     []Attr // a part of all
+	time       time.Time
+	own        bool // time is the record's own
+	level      slog.Level
+	levelText  string
+	ranked     bool // level is what levelText says, or the record has none
+	hinted     bool // the level is not the record's own: see levelHint
+	message    string
+	stack      string
+	stackKey   string // where stack was found, for Lookup
+	stackValue Value
+	attrs      []Attr // a part of all
 
 	all  []Attr     // its memory is used again
 	uses []*dialect // of all

@@ -77,12 +77,16 @@ func (v Value) Elements() iter.Seq[Value] {
 }
 
 // Lookup returns the attribute with the key, a dotted path into groups: "a.b" is
-// a key of that name, or else b in a. Of several the first counts.
+// a key of that name, or else b in a. Of several the first counts. The stack is
+// found, too, where the record has it.
 func (r *Record) Lookup(path string) (Value, bool) {
 	for _, a := range r.Attrs() {
 		if v, ok := find(a.Key, a.Value, path); ok {
 			return v, true
 		}
+	}
+	if p := r.decode(); p.stackKey != "" {
+		return find(p.stackKey, p.stackValue, path)
 	}
 	return "", false
 }

@@ -12,19 +12,14 @@ import (
 
 // IsObject reports whether body is one JSON object and nothing else, as
 // json.Valid sees it, in a fraction of its time: every record is looked at.
-func IsObject(body []byte) bool {
-	rest := SkipSpace(body)
-	if len(rest) == 0 || rest[0] != '{' {
-		return false
-	}
-	rest, ok := cutValue(rest, 0)
-	return ok && len(SkipSpace(rest)) == 0
-}
+func IsObject(body []byte) bool { return isOne(body, '{') }
 
 // IsArray reports whether body is one JSON array and nothing else.
-func IsArray(body []byte) bool {
+func IsArray(body []byte) bool { return isOne(body, '[') }
+
+func isOne(body []byte, bracket byte) bool {
 	rest := SkipSpace(body)
-	if len(rest) == 0 || rest[0] != '[' {
+	if len(rest) == 0 || rest[0] != bracket {
 		return false
 	}
 	rest, ok := cutValue(rest, 0)

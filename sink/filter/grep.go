@@ -84,7 +84,7 @@ var escapes = regexp.MustCompile(`\\[pPx]\{[^}]*\}|\\[pP].|\\x..|\\.|\(\?P?<[^>]
 // anyMatches reports whether a pattern matches the message, or a key or a value,
 // nested ones too.
 func anyMatches(patterns []*regexp.Regexp, r *sink.Record) bool {
-	return matchesText(patterns, r.Message()) ||
+	return matchesText(patterns, r.Message()) || matchesText(patterns, r.Stack()) ||
 		slices.ContainsFunc(r.Attrs(), func(a sink.Attr) bool {
 			return matchesText(patterns, a.Key) || matchesValue(patterns, a.Value)
 		})
