@@ -16,7 +16,7 @@ const execGrace = 5 * time.Second
 // that hands it records owns it; one other waits for the command that runs.
 type runner struct {
 	*ui
-	command string
+	command string // immutable
 
 	stop    context.CancelFunc // of the command that runs
 	done    chan error         // what became of it; nil when none has run

@@ -42,7 +42,7 @@ func (f *filterFlags) register(set *pflag.FlagSet) {
 	if f.noShortField {
 		short = ""
 	}
-	set.StringArrayVarP(&f.options.Field, "field", short, nil, "records with 'KEY OP VALUE', or KEY: 'took > 250ms'\nOP is = != ~ !~ > >= < or <=. A key with spaces goes in double quotes. Given again: all of them.")
+	set.StringArrayVarP(&f.options.Field, "field", short, nil, "records with a `FIELD` or a value of it: 'took > 250ms'\nKEY OP VALUE, or KEY alone; OP is = != ~ !~ > >= < or <=. A key with spaces goes in double quotes. Given again: all of them.")
 	set.StringArrayVarP(&f.options.Where, "where", "w", nil, "records for which `EXPR` holds: 'status >= 500 and app == \"web\"'\nThe language is that of expr-lang.org, over level, msg, time, app, host, id and every attribute; attr(\"a-b\") is one whose name is no word. What is missing is nil. Given again: all of them.")
 	set.StringVar(&f.since, "since", "", "records from this `TIME` on: 15m, 2d, today, 2026-11-25 08:30")
 	set.StringVar(&f.until, "until", "", "records before this `TIME`")

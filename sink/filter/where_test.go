@@ -95,6 +95,7 @@ func TestSteps(t *testing.T) {
 // Any valid expression gives an answer for any record.
 func TestNoExpressionPanics(t *testing.T) {
 	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	lines := [][]byte{
 		[]byte(`{"a":1,"b":"x","c":[1,"2",null,{"a":[]}],"d":{"a":{"b":1e400}},"time":"x","level":"?"}`),
@@ -102,7 +103,7 @@ func TestNoExpressionPanics(t *testing.T) {
 		[]byte("text"), nil, []byte(`{}`), []byte(`[]`), []byte(`{"a":true,"b":false,"c":"\ud800","d":[]}`),
 	}
 	compiled := 0
-	for range 20_000 {
+	for range 5_000 {
 		text := randomExpression(random, 4)
 		f, err := Options{Where: []string{text}}.Compile()
 		if err != nil {
@@ -114,8 +115,8 @@ func TestNoExpressionPanics(t *testing.T) {
 			f.Pass(&r)
 		}
 	}
-	if compiled < 1000 {
-		t.Errorf("seed %d: only %d expressions are valid", seed, compiled)
+	if compiled < 500 {
+		t.Errorf("only %d expressions are valid", compiled)
 	}
 }
 
