@@ -38,6 +38,13 @@ type format struct {
 // withAttrs returns the format with attrs encoded behind what f has. Where
 // ReplaceAttr panics, an attribute that says so takes their place.
 func (f *format) withAttrs(attrs []slog.Attr) (derived *format) {
+	if f.replace != nil {
+		if inside.Add(1) > 1 && nesting() > mostNested || deep() {
+			inside.Add(-1)
+			return f
+		}
+		defer inside.Add(-1)
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			bare := *f
@@ -79,11 +86,12 @@ type encoder struct {
 
 	stamps, times seconds // of records, and of attributes
 
-	lane uint32 // of the queue; an encoder stays with a processor, mostly
+	nested bool   // it was made where there are too many already: for nothing
+	lane   uint32 // of the queue; an encoder stays with a processor, mostly
 }
 
 var (
-	encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 1024), lane: lanes.Add(1)} }}
+	encoders = sync.Pool{New: makeEncoder}
 	lanes    atomic.Uint32 // given out in turn
 )
 
@@ -93,11 +101,17 @@ func newEncoder(f *format) *encoder {
 	return e
 }
 
+// makeEncoder is for the pool. It makes more of them only when some are in use: by
+// others, or by a record that is encoded while others are.
+func makeEncoder() any {
+	return &encoder{buf: make([]byte, 0, 1024), lane: lanes.Add(1), nested: deep()}
+}
+
 // free gives e back, unless one large record has left it with a buffer that is
 // not worth keeping.
 func (e *encoder) free() {
 	const keep = 64 << 10
-	if cap(e.buf) > keep {
+	if cap(e.buf) > keep || e.nested {
 		return
 	}
 	clear(e.path[:cap(e.path)])
@@ -109,7 +123,7 @@ func (e *encoder) free() {
 // record encodes r into e.buf, with the attributes that extra, which may be nil,
 // finds in ctx. When r did not fit into the format's limit, or ReplaceAttr or extra
 // panicked, what is in e.buf then is a small record that says so, a substitute;
-// nothing, when not even that fits.
+// nothing, when not even that fits, or the record is nested too deep in others.
 func (e *encoder) record(ctx context.Context, r *slog.Record, extra func(context.Context) []slog.Attr) (f flags) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -120,6 +134,15 @@ func (e *encoder) record(ctx context.Context, r *slog.Record, extra func(context
 			f = substitute
 		}
 	}()
+	if e.replace != nil || extra != nil {
+		defer inside.Add(-1)
+		if inside.Add(1) > 1 && nesting() > mostNested {
+			return substitute
+		}
+	}
+	if e.nested {
+		return substitute
+	}
 	if extra != nil && ctx != nil {
 		e.extra = extra(ctx)
 	}

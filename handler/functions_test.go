@@ -154,6 +154,63 @@ func TestFunctionsMayLogThroughTheHandler(t *testing.T) {
 	})
 }
 
+// logging logs itself, without an end.
+type logging struct{ l **slog.Logger }
+
+func (v logging) LogValue() slog.Value {
+	(*v.l).Info("from LogValue", "v", v)
+	return slog.StringValue("v")
+}
+
+func (v logging) MarshalJSON() ([]byte, error) {
+	(*v.l).Info("from MarshalJSON", "v", slog.AnyValue(&v))
+	return []byte("1"), nil
+}
+
+// Functions that log for each record, that of their own included, have an end.
+func TestFunctionsThatLogWithoutAnEnd(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		for name, test := range map[string]struct {
+			opts handler.Options
+			attr func(l **slog.Logger) slog.Attr
+		}{
+			"ReplaceAttr":  {opts: handler.Options{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { return a }}},
+			"ContextAttrs": {opts: handler.Options{ContextAttrs: func(context.Context) []slog.Attr { return nil }}},
+			"LogValue":     {attr: func(l **slog.Logger) slog.Attr { return slog.Any("v", logging{l}) }},
+			"MarshalJSON":  {attr: func(l **slog.Logger) slog.Attr { return slog.Any("v", []any{logging{l}}) }},
+		} {
+			t.Run(name, func(t *testing.T) {
+				var l *slog.Logger
+				opts := test.opts
+				opts.Exchange = b.Exchange(t)
+				if opts.ReplaceAttr != nil {
+					opts.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
+						l.With("a", 1).Info("from ReplaceAttr", "b", 2)
+						return a
+					}
+				}
+				if opts.ContextAttrs != nil {
+					opts.ContextAttrs = func(context.Context) []slog.Attr {
+						l.Info("from ContextAttrs")
+						return nil
+					}
+				}
+				h := newHandler(t, b.URL, opts)
+				l = slog.New(h)
+				attr := slog.Int("n", 1)
+				if test.attr != nil {
+					attr = test.attr(&l)
+				}
+				l.Info("first", attr)
+				closeClean(t, h)
+				if s := h.Stats(); s.Confirmed < 2 || s.Dropped.Oversize == 0 || s.Accepted > 10_000 {
+					t.Errorf("got %+v", s)
+				}
+			})
+		}
+	})
+}
+
 // stderrVariable makes the test binary a program whose standard error nobody
 // reads.
 const stderrVariable = "HANDLER_TEST_STDERR"

@@ -2,16 +2,20 @@ package handler_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -295,20 +299,61 @@ func TestCloseWhileAHundredGoroutinesLog(t *testing.T) {
 
 func TestNewRefusesBadOptions(t *testing.T) {
 	const url = "amqp://u:hunter2@localhost/"
-	for name, opts := range map[string]handler.Options{
-		"Buffer":       {Buffer: -1},
-		"MaxRecord":    {MaxRecord: 1 << 30},
-		"Overflow":     {Overflow: 7},
-		"BlockTimeout": {BlockTimeout: -1},
-		"Exchange":     {Exchange: strings.Repeat("x", 256)},
+	for _, tt := range []struct {
+		name string
+		opts handler.Options
+	}{
+		{"Buffer", handler.Options{Buffer: -1}},
+		{"Buffer", handler.Options{Buffer: 65 << 30}},
+		{"MaxRecord", handler.Options{MaxRecord: -1}},
+		{"MaxRecord", handler.Options{MaxRecord: 1 << 30}},
+		{"MaxRecord", handler.Options{MaxRecord: 2000, Buffer: 1000}},
+		{"Overflow", handler.Options{Overflow: 7}},
+		{"BlockTimeout", handler.Options{BlockTimeout: -1}},
+		{"BlockTimeout", handler.Options{BlockTimeout: math.MaxInt64}},
+		{"Batch.Records", handler.Options{Batch: handler.Batch{Records: -1}}},
+		{"Batch.Records", handler.Options{Batch: handler.Batch{Records: 1_000_000}}},
+		{"Batch.Records", handler.Options{Batch: handler.Batch{Records: math.MaxInt}}},
+		{"Batch.Bytes", handler.Options{Batch: handler.Batch{Bytes: math.MaxInt}}},
+		{"Batch.Linger", handler.Options{Batch: handler.Batch{Linger: math.MaxInt64}}},
+		{"Exchange", handler.Options{Exchange: strings.Repeat("x", 256)}},
+		{"Exchange", handler.Options{Exchange: "logs\n"}},
+		{"Exchange", handler.Options{Exchange: "caf\xe9"}},
+		{"TLS", handler.Options{TLS: &tls.Config{}}},
 	} {
-		if _, err := handler.New(url, &opts); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: got %v", name, err)
+		if h, err := handler.New(url, &tt.opts); err == nil || !strings.Contains(err.Error(), tt.name) {
+			t.Errorf("%s: got %v", tt.name, err)
+			if h != nil {
+				_ = h.Close(t.Context())
+			}
 		}
 	}
-	if _, err := handler.New("amqp://u:hunter2@host:port/", nil); err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("bad URL: got %v", err)
+	for _, url := range []string{"amqp://u:hunter2@host:port/", "", "amqp://u:hunter2@host/?heartbeat=x", "amqp://u:hunter2@host/?connection_timeout=-1", "amqp://u:hunter2@host/?auth_mechanism=magic", "amqp://u:hunter2@host/?connection_timeout=5&connection_timeout=6"} {
+		_, err := handler.New(url, nil)
+		known, ok := errors.AsType[*handler.Error](err)
+		if !ok || known.Retry || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: got %v", url, err)
+		}
 	}
+}
+
+// The most that New takes must not size memory by itself.
+func TestLargestOptionsTakeNoMemory(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		before := heap()
+		h := newHandler(t, b.URL, handler.Options{
+			Exchange: b.Exchange(t), Buffer: 1 << 34, MaxRecord: 128 << 20,
+			Batch: handler.Batch{Records: 100_000, Bytes: 16 << 20, Linger: time.Hour},
+		})
+		slog.New(h).Info("m")
+		if err := h.Flush(soonContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		if grown := heap() - before; grown > 4<<20 {
+			t.Errorf("%d bytes are in use", grown)
+		}
+		closeClean(t, h)
+	})
 }
 
 func TestDefaultsAreThoseDocumented(t *testing.T) {
@@ -455,6 +500,142 @@ func TestNoPasswordInAnyError(t *testing.T) {
 		err := until(t, errs, "login")
 		if text := err.Error() + h.Stats().LastError + fmt.Sprintf("%+v", err); strings.Contains(text, "hunter2") || !strings.Contains(text, `login as "guest" refused`) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// Whatever the program's name and its records hold, each property is one that every
+// client can read.
+func TestPropertiesCanBeReadByEveryClient(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		for _, app := range []string{"caf\xe9", "\xff", strings.Repeat("\xe9", 300), strings.Repeat("é", 300), "a\x00b", "日本語"} {
+			exchange := b.Exchange(t)
+			messages := receiver(t, b, exchange, nil)
+			h := newHandler(t, b.URL, handler.Options{Exchange: exchange, App: app})
+			for _, at := range []time.Time{time.Now(), {}, time.Unix(-1, 0), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(1<<55, 0)} {
+				r := slog.NewRecord(at, slog.LevelInfo, "m", 0)
+				r.AddAttrs(slog.String("k\xff", "\xff"))
+				if err := h.Handle(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			closeClean(t, h)
+			for range 6 {
+				m := next(t, messages)
+				for _, text := range []string{m.AppId, m.MessageId, m.RoutingKey, m.ContentType, fmt.Sprint(m.Headers["host"]), string(m.Body)} {
+					if !utf8.ValidString(text) {
+						t.Errorf("%q: got %q", app, text)
+					}
+				}
+				if unix := m.Timestamp.Unix(); !m.Timestamp.IsZero() && (unix < 0 || m.Timestamp.Year() > 9999) {
+					t.Errorf("got timestamp %v", m.Timestamp)
+				}
+			}
+		}
+	})
+}
+
+// The substitute of a record that is too large fits where the record did not, and
+// is in one count only.
+func TestSubstitutesKeepToMaxRecord(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		for _, most := range []int{1, 50, 150, 200, 512, 2000} {
+			exchange := b.Exchange(t)
+			messages := receiver(t, b, exchange, nil)
+			proxy := b.Proxy(t)
+			proxy.Down()
+			h := newHandler(t, proxy.URL, handler.Options{Exchange: exchange, MaxRecord: most})
+			l := slog.New(h)
+			for range 10 {
+				l.Info(strings.Repeat("é", 700), "text", strings.Repeat("x", 2000))
+			}
+			if s := h.Stats(); s.Accepted != s.Confirmed+s.Dropped.Total()+s.Unknown+uint64(s.PendingRecords) || s.Dropped.Oversize != 10 {
+				t.Errorf("MaxRecord %d, while away: %+v", most, s)
+			}
+			proxy.Up()
+			closeClean(t, h)
+			for {
+				select {
+				case m := <-messages:
+					if len(m.Body) > most || !strings.Contains(string(m.Body), "!OVERSIZE") || !json.Valid(m.Body) {
+						t.Errorf("MaxRecord %d: got %d bytes: %s", most, len(m.Body), m.Body)
+					}
+					continue
+				case <-time.After(50 * time.Millisecond): // some have none
+				}
+				break
+			}
+		}
+	})
+}
+
+// A link that is slow is not dead: what is large takes its time, and nothing else
+// is sent again.
+func TestSlowLinkCarriesALargeRecord(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		for name, opts := range map[string]handler.Options{
+			"one record":   {MaxRecord: 1 << 20},
+			"a batch":      {MaxRecord: 1 << 20, Batch: handler.Batch{Records: 1000}},
+			"fire, forget": {MaxRecord: 1 << 20, Unconfirmed: true},
+		} {
+			t.Run(name, func(t *testing.T) {
+				opts.Exchange = b.Exchange(t)
+				messages := receiver(t, b, opts.Exchange, nil)
+				proxy := b.Proxy(t)
+				// With this heartbeat a connection on which nothing moves for 1.5 s is dead.
+				h := newHandler(t, proxy.URL+"?heartbeat=1", opts)
+				l := slog.New(h)
+				l.Info("first")
+				if err := h.Flush(soonContext(t)); err != nil {
+					t.Fatal(err)
+				}
+				proxy.Fault(brokertest.ToBroker, brokertest.Fault{Rate: 160_000})
+				l.Info("large", "text", strings.Repeat("x", 400_000))
+				for range 20 {
+					l.Info("behind it")
+				}
+				if err := h.Close(soonContext(t)); err != nil {
+					t.Fatal(err)
+				}
+				if s := h.Stats(); s.Confirmed+s.Unknown != 22 || s.Reconnects != 0 || s.LastError != "" {
+					t.Errorf("got %+v", s)
+				}
+				receive(t, messages, map[string]int{}, map[bool]int{true: 3, false: 22}[opts.Batch.Records > 0])
+			})
+		}
+	})
+}
+
+// connection_timeout is the URL's way to say how long connecting may take.
+func TestConnectionTimeoutOfTheURL(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // and silent
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	errs := make(chan error, 100)
+	newHandler(t, "amqp://"+l.Addr().String()+"/?connection_timeout=50", handler.Options{OnError: func(err error) { errs <- err }})
+	select {
+	case err := <-errs:
+		if !strings.Contains(err.Error(), "no answer in time") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(8 * time.Second): // 10 s are what it has else
+		t.Error("the default is used")
+	}
+}
+
+// Programs that begin with the same URLs spread over them.
+func TestProcessesBeginWithAnyOfTheirURLs(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		first, second := b.Proxy(t), b.Proxy(t)
+		for n := 0; first.Dials() == 0 || second.Dials() == 0; n++ {
+			if n == 100 {
+				t.Fatalf("of %d, %d began with the first", n, first.Dials())
+			}
+			h := newHandler(t, first.URL+","+second.URL, handler.Options{Exchange: b.Exchange(t)})
+			slog.New(h).Info("m")
+			closeClean(t, h)
 		}
 	})
 }
