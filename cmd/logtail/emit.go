@@ -92,7 +92,7 @@ func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
 		},
 	})
 	if err != nil {
-		return &usageError{err, "logtail emit"}
+		return usagef("%w", err)
 	}
 	if len(args) > 0 || !isTerminal(e.stdin) {
 		defer e.showProgress(h)()

@@ -92,6 +92,14 @@ func (u *ui) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// quiet has the terminal not show what is typed while there is a status line.
+func (u *ui) quiet() (restore func()) {
+	if f, ok := u.stderr.(*os.File); ok {
+		return withoutEcho(f)
+	}
+	return func() {}
+}
+
 // statusEvery is how often the status line is drawn anew.
 const statusEvery = 500 * time.Millisecond
 
@@ -102,8 +110,15 @@ func (u *ui) keepStatus(ctx context.Context, s *state) (end func()) {
 	stopped, resume := stopSignals()
 	go func() {
 		defer close(done)
-		defer u.status("")
-		defer resume(nil)
+		restore := u.quiet()
+		end := func() {
+			u.status("")
+			restore()
+		}
+		defer func() {
+			end()
+			resume(nil)
+		}()
 		tick := time.NewTicker(statusEvery)
 		defer tick.Stop()
 		for {
@@ -111,8 +126,9 @@ func (u *ui) keepStatus(ctx context.Context, s *state) (end func()) {
 			select {
 			case <-tick.C:
 			case sig := <-stopped:
-				u.status("")
+				end()
 				resume(sig)
+				restore = u.quiet()
 			case <-ctx.Done():
 				return
 			}
