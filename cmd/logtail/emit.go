@@ -161,6 +161,9 @@ func fromJSON(parsed *sink.Record, otherwise slog.Level) slog.Record {
 	for _, a := range parsed.Attrs() {
 		r.AddAttrs(slog.Any(a.Key, json.RawMessage(a.Value)))
 	}
+	if stack := parsed.Stack(); stack != "" {
+		r.AddAttrs(slog.String("stack", stack))
+	}
 	return r
 }
 

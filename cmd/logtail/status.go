@@ -6,8 +6,6 @@ import (
 	"os"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 )
 
 // The status line is at the bottom of a terminal, below the records. Whatever is
@@ -44,7 +42,7 @@ func (u *ui) erase() string {
 	}
 	u.statusLine.cells = 0
 	up := ""
-	if width := u.width(); width > 0 {
+	if width := terminalWidth(u.stderr); width > 0 {
 		// A terminal that was made narrower since has wrapped the line.
 		for range (cells - 1) / width {
 			up += "\x1b[A"
@@ -56,7 +54,7 @@ func (u *ui) erase() string {
 // draw returns what puts the status line on the terminal. The lock is held.
 func (u *ui) draw() string {
 	text := u.statusLine.text
-	if width := u.width(); width > 0 && utf8.RuneCountInString(text) >= width {
+	if width := terminalWidth(u.stderr); width > 0 && utf8.RuneCountInString(text) >= width {
 		text = string([]rune(text)[:width-1])
 	}
 	if text == "" {
@@ -67,16 +65,6 @@ func (u *ui) draw() string {
 		return text
 	}
 	return "\x1b[2m" + text + "\x1b[0m"
-}
-
-// width returns the columns of the terminal that the status line is on, or 0.
-func (u *ui) width() int {
-	if f, ok := u.stderr.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return width
-		}
-	}
-	return 0
 }
 
 // Write writes records to standard output, above the status line.
