@@ -143,7 +143,7 @@ func applyServer(u *ui, cmd *cobra.Command, name string) (settled []string, err 
 	}
 	f := cmd.Flags()
 	if f.Lookup("url") == nil {
-		return nil, &usageError{fmt.Errorf("%s takes no server", cmd.CommandPath()), cmd.CommandPath()}
+		return nil, usagef("%s takes no server", cmd.CommandPath())
 	}
 	for _, other := range []string{"url", "url-file", "embedded"} {
 		if f.Changed(other) {

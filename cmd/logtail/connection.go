@@ -50,7 +50,7 @@ func (c *connectionFlags) broker(u *ui) (string, error) {
 		url = line
 	}
 	if _, err := link.Parse(url); err != nil {
-		return "", &usageError{err, "logtail"}
+		return "", usagef("%w", err)
 	}
 	return url, nil
 }

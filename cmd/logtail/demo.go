@@ -35,7 +35,7 @@ func newDemo(u *ui) *cobra.Command {
 	}
 	group(cmd, groupFilters, d.tail.filters.register)
 	group(cmd, groupOutput, d.tail.output.register)
-	group(cmd, groupOutput, d.tail.output.registerStatus)
+	group(cmd, groupOutput, d.tail.output.registerLive)
 	group(cmd, "Demo", func(f *pflag.FlagSet) {
 		f.Var((*duration)(&d.lasts), "for", "end by itself after this `TIME`, 10s say")
 	})
@@ -43,6 +43,9 @@ func newDemo(u *ui) *cobra.Command {
 }
 
 func (d *demoCommand) run(ctx context.Context) (err error) {
+	if err := d.tail.output.check(); err != nil {
+		return err
+	}
 	selected, err := d.tail.filters.compile(d.tail.ui)
 	if err != nil {
 		return err
@@ -86,7 +89,8 @@ func (d *demoCommand) watch(ctx context.Context, url string, selected *selection
 		}
 	}
 	tailed := make(chan error, 1)
-	go func() { tailed <- selected.run(tailCtx, cfg, d.tail.output.terminal(d.tail.ui), sink.Tail) }()
+	terminal, end := d.tail.output.live(d.tail.ui, selected)
+	go func() { tailed <- errors.Join(selected.run(tailCtx, cfg, terminal, sink.Tail), end()) }()
 	select {
 	case <-ready:
 	case err := <-tailed:

@@ -92,7 +92,7 @@ func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
 		},
 	})
 	if err != nil {
-		return &usageError{err, "logtail emit"}
+		return usagef("%w", err)
 	}
 	if len(args) > 0 || !isTerminal(e.stdin) {
 		defer e.showProgress(h)()
@@ -160,6 +160,9 @@ func fromJSON(parsed *sink.Record, otherwise slog.Level) slog.Record {
 	}
 	for _, a := range parsed.Attrs() {
 		r.AddAttrs(slog.Any(a.Key, json.RawMessage(a.Value)))
+	}
+	if stack := parsed.Stack(); stack != "" {
+		r.AddAttrs(slog.String("stack", stack))
 	}
 	return r
 }

@@ -72,7 +72,7 @@ func complete(root *cobra.Command) {
 func checkEmpty(cmd *cobra.Command) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if f.Value.String() == "" && err == nil {
-			err = &usageError{fmt.Errorf("--%s is empty", f.Name), cmd.CommandPath()}
+			err = usagef("--%s is empty", f.Name)
 		}
 	})
 	return err

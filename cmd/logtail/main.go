@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,14 +42,14 @@ func (e *verdictError) Unwrap() error { return e.err }
 // usageError is the user's mistake on the command line or in the environment.
 type usageError struct {
 	err     error
-	command string // whose help says more
+	command string // whose help says more; empty: the one that was run
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...), "logtail"}
+	return &usageError{err: fmt.Errorf(format, args...)}
 }
 
 // run is the whole program. It returns the exit code.
@@ -62,11 +63,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	server, args := takeServer(args)
 	root := newRoot(ui, server)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	ui.status("")
 	usage, isUsage := errors.AsType[*usageError](err)
 	if err != nil && !isUsage && !ui.parsed {
-		usage, isUsage = &usageError{err, "logtail"}, true // cobra's own
+		usage, isUsage = &usageError{err: err}, true // cobra's own
 	}
 	_, isVerdict := errors.AsType[*verdictError](err)
 	switch {
@@ -74,7 +75,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	case isUsage:
 		ui.error(err)
-		ui.hint("see " + usage.command + " --help")
+		ui.hint("see " + cmp.Or(usage.command, cmd.CommandPath()) + " --help")
 		return exitUsage
 	case isClosedPipe(err):
 		// The reader, head for one, has seen enough.

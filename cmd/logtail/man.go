@@ -34,9 +34,8 @@ func writeManual(w io.Writer, root *cobra.Command) error {
 	m.section("NAME", root.Name()+` \- `+roff(strings.ToLower(root.Short[:1])+root.Short[1:]))
 	m.macro("SH", "SYNOPSIS")
 	for cmd := range commands(root) {
-		if cmd.Runnable() && !cmd.Hidden {
-			m.macro("B", cmd.CommandPath())
-			m.text(strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath()))
+		if inManual(cmd) {
+			m.macro("BI", cmd.CommandPath(), strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath()))
 			m.macro("br")
 		}
 	}
@@ -44,7 +43,7 @@ func writeManual(w io.Writer, root *cobra.Command) error {
 	m.text(root.Long)
 	m.flags(root)
 	for cmd := range commands(root) {
-		if cmd != root && cmd.Runnable() && !cmd.Hidden {
+		if cmd != root && inManual(cmd) {
 			m.macro("SH", strings.ToUpper(cmd.CommandPath()))
 			m.text(cmd.Long)
 			m.flags(cmd)
@@ -59,6 +58,9 @@ func writeManual(w io.Writer, root *cobra.Command) error {
 	m.text(manExit)
 	return out.Flush()
 }
+
+// inManual leaves out commands of cobra's, and groups of commands.
+func inManual(cmd *cobra.Command) bool { return cmd.Runnable() && !cmd.Hidden && cmd.Name() != "help" }
 
 const manEnvironment = "Every flag can be given in the environment, by the variable that is named with it; the command line goes first. A variable that is empty counts as not there."
 

@@ -1,30 +1,81 @@
 package main
 
 import (
-	"github.com/spf13/pflag"
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/slogcast/slogcast/sink"
 	"github.com/slogcast/slogcast/sink/render"
 )
 
 // outputFlags say how records are shown.
-type outputFlags struct{ format, color, status choice }
+type outputFlags struct {
+	format, color choice
+	template      string
+	hide, show    []string
+	time          string
+	utc, truncate bool
+	keys          sink.Keys
+
+	// Of what comes live alone.
+	status choice
+	fold   bool
+}
 
 func newOutputFlags() outputFlags {
+	formats := choice{value: string(render.Pretty)}
+	for _, f := range render.Formats() {
+		formats.of = append(formats.of, string(f))
+	}
 	return outputFlags{
-		format: choice{"pretty", []string{"pretty", "json"}},
+		format: formats,
 		color:  choice{"auto", []string{"auto", "always", "never"}},
 		status: choice{"auto", []string{"auto", "always", "never"}},
 	}
 }
 
 func (o *outputFlags) register(f *pflag.FlagSet) {
-	f.VarP(&o.format, "output", "o", "`FORMAT` of the records: pretty, json")
-	f.Var(&o.color, "color", "`WHEN` to use colours: auto, always, never\nauto uses them on a terminal, unless $NO_COLOR is set.")
+	f.VarP(&o.format, "output", "o", "`FORMAT`: pretty, json, raw, logfmt, template")
+	f.StringVar(&o.template, "template", "", "Go template `TEXT`: '{{.LevelName}} {{.Message}}'\nA record has .Time, .Known (the time is its own), .LevelName (trace debug info warn error fatal, or empty), .Level, .Message, .App, .Host, .ID, .Attrs and .Get \"key\". It implies -o template.")
+	f.StringArrayVar(&o.hide, "hide", nil, "hide attributes by `KEY`, or time, level, app, msg; repeatable\nA dotted key is of a group; * and ? are wild cards.")
+	f.StringArrayVar(&o.show, "show", nil, "show attributes by `KEY` alone; with --hide, all the same\nRepeatable.")
+	f.StringVar(&o.time, "time", "", "`FORMAT` of times: relative, datetime, rfc3339, %H:%M:%S, ...\nOr time, rfc3339nano, iso8601, or a layout of Go's. The default is the time of day, with the date when it is not today's.")
+	f.BoolVar(&o.utc, "utc", false, "times in UTC")
+	f.BoolVar(&o.truncate, "truncate", false, "cut lines at the terminal's width, do not wrap them")
+	f.Var(&o.color, "color", "`WHEN` to use colours: auto, always, never\nauto uses them on a terminal, unless $NO_COLOR is set; $CLICOLOR_FORCE uses them elsewhere, too. $COLORFGBG tells of a light background.")
+	f.StringArrayVar(&o.keys.Level, "level-key", nil, "look for levels under `KEY`, of a logger nobody knows\nA dotted key is in a group. Repeatable: the first that is there counts.")
+	f.StringArrayVar(&o.keys.Message, "message-key", nil, "look for messages under `KEY`")
+	f.StringArrayVar(&o.keys.Time, "time-key", nil, "look for times under `KEY`")
 }
 
-// registerStatus is for commands whose records come live.
-func (o *outputFlags) registerStatus(f *pflag.FlagSet) {
-	f.Var(&o.status, "status", "`WHEN` to have a status line: auto, always, never\nIt shows the rate and its last seconds, how many records there were and warn and error among them,\nwhat is missing, and for how long it has been quiet; or when the broker is tried next. With auto\nit is there when records go to a terminal, or to an archive. SIGUSR1 prints the numbers at any time.")
+// registerLive is for commands whose records come live.
+func (o *outputFlags) registerLive(f *pflag.FlagSet) {
+	f.BoolVar(&o.fold, "fold", false, "count records that look like the one before: ×37")
+	f.Var(&o.status, "status", "`WHEN` to have a status line: auto, always, never\nIt shows the rate and its last seconds, how many records there were and warn and error among them, what is missing, and for how long it has been quiet; or when the broker is tried next. With auto it is there when records go to a terminal, or to an archive. SIGUSR1 prints the numbers at any time.")
+}
+
+// check finds what does not go together, or can't be read.
+func (o *outputFlags) check() error {
+	if o.template != "" && o.format.value == string(render.Pretty) {
+		o.format.value = string(render.Template)
+	}
+	if (o.template != "") != (o.format.value == string(render.Template)) {
+		return usagef("-o template and --template go together")
+	}
+	if _, err := render.ParseTemplate(o.template); err != nil {
+		return usagef("--template: %w", err)
+	}
+	if _, err := render.ParseTime(o.time); err != nil {
+		return usagef("--time: %w", err)
+	}
+	return nil
 }
 
 // showStatus reports whether to have a status line. It goes with records on a
@@ -40,11 +91,118 @@ func (o *outputFlags) showStatus(u *ui, archive bool) bool {
 	return isTerminal(u.stderr) && !dumb() && (archive || isTerminal(u.stdout))
 }
 
-// terminal returns the Writer of records to standard output.
-func (o *outputFlags) terminal(u *ui) *render.Terminal {
-	return render.New(u, render.Options{
-		Color:  u.useColor(o.color.value),
-		Format: render.Format(o.format.value),
-		Escape: isTerminal(u.stdout),
+// recordKeys returns where else to look for level, message and time, or nil.
+func (o *outputFlags) recordKeys() *sink.Keys {
+	if len(o.keys.Level)+len(o.keys.Message)+len(o.keys.Time) == 0 {
+		return nil
+	}
+	return &o.keys
+}
+
+// terminal returns the Writer of records to standard output, which marks what
+// the selection looks for. The flags have been checked.
+func (o *outputFlags) terminal(u *ui, selected *selection) *render.Terminal {
+	layout, _ := render.ParseTime(o.time)
+	opts := render.Options{
+		Format:    render.Format(o.format.value),
+		Color:     u.useColor(o.color.value),
+		Light:     lightBackground(),
+		Links:     u.useColor(o.color.value) && isTerminal(u.stdout) && hasLinks(),
+		Hide:      o.hide,
+		Show:      o.show,
+		Time:      layout,
+		UTC:       o.utc,
+		Width:     terminalWidth(u.stdout),
+		Truncate:  o.truncate,
+		Fold:      o.fold,
+		Highlight: selected.match.Patterns(),
+		Escape:    isTerminal(u.stdout),
+	}
+	if o.template != "" {
+		opts.Template, _ = render.ParseTemplate(o.template)
+	}
+	return render.New(u, opts)
+}
+
+// live returns the terminal for records that come live, which follows changes of
+// its width and tells of folded records while nothing else comes. The function
+// ends that, and writes what is left to tell.
+func (o *outputFlags) live(u *ui, selected *selection) (w sink.Writer, end func() error) {
+	l := &liveTerminal{terminal: o.terminal(u, selected)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = l.refresh(terminalWidth(u.stdout)) // the next Write tells, too
+			case <-ctx.Done():
+				return
+			}
+		}
 	})
+	return l, func() error {
+		cancel()
+		running.Wait()
+		return l.refresh(0)
+	}
+}
+
+// liveTerminal is a Terminal for more than one goroutine.
+type liveTerminal struct {
+	mu       sync.Mutex // guards terminal
+	terminal *render.Terminal
+}
+
+func (l *liveTerminal) Write(ctx context.Context, records []sink.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.terminal.Write(ctx, records)
+}
+
+func (l *liveTerminal) refresh(width int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if width > 0 {
+		l.terminal.SetWidth(width)
+	}
+	return l.terminal.Flush()
+}
+
+// terminalWidth returns the columns of a terminal, or 0 of anything else.
+func terminalWidth(stream any) int {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// lightBackground reports whether the terminal tells of one: white, or light
+// grey, is the last of the two colours, or three, of $COLORFGBG.
+func lightBackground() bool {
+	colors := strings.Split(os.Getenv("COLORFGBG"), ";")
+	background, err := strconv.Atoi(colors[len(colors)-1])
+	return err == nil && (background == 7 || background == 15)
+}
+
+// hasLinks reports whether the terminal is one of those known for hyperlinks:
+// others may show them as they are.
+func hasLinks() bool {
+	switch os.Getenv("TERM_PROGRAM") {
+	case "iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper":
+		return true
+	}
+	for _, name := range []string{"VTE_VERSION", "KITTY_WINDOW_ID", "WT_SESSION", "KONSOLE_VERSION"} {
+		if os.Getenv(name) != "" {
+			return os.Getenv("TMUX") == "" // whose version decides
+		}
+	}
+	return false
 }

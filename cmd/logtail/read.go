@@ -57,10 +57,14 @@ func somePaths(cmd *cobra.Command, args []string) error {
 }
 
 func (r *readCommand) run(ctx context.Context, paths []string) error {
+	if err := r.output.check(); err != nil {
+		return err
+	}
 	selected, err := r.filters.compile(r.ui)
 	if err != nil {
 		return err
 	}
+	selected.keys = r.output.recordKeys()
 	sources, err := archive.Find(paths...)
 	if err != nil {
 		return err
@@ -77,7 +81,7 @@ func (r *readCommand) run(ctx context.Context, paths []string) error {
 	if !isTerminal(r.stdout) { // else the records show how far it has come
 		opts.OnProgress = r.progressOf(sources)
 	}
-	err = selected.run(ctx, sink.Config{}, r.output.terminal(r.ui), func(ctx context.Context, cfg sink.Config, w sink.Writer) error {
+	err = selected.run(ctx, sink.Config{}, r.output.terminal(r.ui, selected), func(ctx context.Context, cfg sink.Config, w sink.Writer) error {
 		return archive.Read(ctx, sources, opts, &filtered{w, cfg.Filter, nil})
 	})
 	if err != nil {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"runtime/debug"
 	"strings"
 
@@ -34,6 +32,7 @@ func newRoot(u *ui, server string) *cobra.Command {
 	root := newTail(u)
 	root.Version = version()
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.ValidArgsFunction = completeServer
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
@@ -63,7 +62,7 @@ func newRoot(u *ui, server string) *cobra.Command {
 	root.SetErr(u.stderr)
 	root.SetVersionTemplate("logtail {{.Version}}\n")
 	root.SetHelpFunc(help)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd.CommandPath()} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
 	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newRead(u), newVerify(u), newMerge(u), newCompletion(), newMan())
 	group(root, groupGeneral, func(f *pflag.FlagSet) {
 		f.Bool("version", false, "print the version") // without cobra's -v
@@ -78,9 +77,12 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	case len(args) == 0, len(args) == 1 && !cmd.HasParent() && isServer(args[0]):
 		return nil
 	case strings.Contains(args[0], "://"):
-		return &usageError{errors.New("a broker's URL is given with -u, or in $LOGTAIL_URL, where others can't see its password"), cmd.CommandPath()}
+		return usagef("a broker's URL is given with -u, or in $LOGTAIL_URL, where others can't see its password")
 	case cmd.HasParent():
-		return &usageError{fmt.Errorf("unexpected argument %q", args[0]), cmd.CommandPath()}
+		return usagef("unexpected argument %q", args[0])
+	}
+	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
+		return usagef("unknown command %q; is it %s?", args[0], strings.Join(meant, " or "))
 	}
 	return usagef("unknown command %q", args[0])
 }

@@ -23,6 +23,8 @@ type selection struct {
 	runner         *runner                                                      // of --exec, may be nil
 	counting       func(filter func(*sink.Record) bool) func(*sink.Record) bool // sees what passes; may be nil
 
+	keys *sink.Keys // where else records have level, message and time; may be nil
+
 	end   context.CancelFunc // of the source
 	found bool               // exitOn or failOn has; nothing passes any more
 	fails string             // the message of the record that failOn has found
@@ -81,6 +83,7 @@ func (s *selection) most() int {
 
 // look sees every record, and reports whether it goes on to the Writer.
 func (s *selection) look(r *sink.Record) bool {
+	r.Keys = s.keys
 	if s.found {
 		return false
 	}

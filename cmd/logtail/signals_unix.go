@@ -25,7 +25,12 @@ func stopSignals() (stopped <-chan os.Signal, resume func(os.Signal)) {
 			signal.Stop(signals)
 			return
 		}
-		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) // it exists
+		goesOn := make(chan os.Signal, 1)
+		signal.Notify(goesOn, syscall.SIGCONT)
+		defer signal.Stop(goesOn)
+		// This process exists. It may run on for a moment, until it stops.
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+		<-goesOn
 	}
 }
 

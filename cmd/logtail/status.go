@@ -6,8 +6,6 @@ import (
 	"os"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 )
 
 // The status line is at the bottom of a terminal, below the records. Whatever is
@@ -44,7 +42,7 @@ func (u *ui) erase() string {
 	}
 	u.statusLine.cells = 0
 	up := ""
-	if width := u.width(); width > 0 {
+	if width := terminalWidth(u.stderr); width > 0 {
 		// A terminal that was made narrower since has wrapped the line.
 		for range (cells - 1) / width {
 			up += "\x1b[A"
@@ -56,7 +54,7 @@ func (u *ui) erase() string {
 // draw returns what puts the status line on the terminal. The lock is held.
 func (u *ui) draw() string {
 	text := u.statusLine.text
-	if width := u.width(); width > 0 && utf8.RuneCountInString(text) >= width {
+	if width := terminalWidth(u.stderr); width > 0 && utf8.RuneCountInString(text) >= width {
 		text = string([]rune(text)[:width-1])
 	}
 	if text == "" {
@@ -67,16 +65,6 @@ func (u *ui) draw() string {
 		return text
 	}
 	return "\x1b[2m" + text + "\x1b[0m"
-}
-
-// width returns the columns of the terminal that the status line is on, or 0.
-func (u *ui) width() int {
-	if f, ok := u.stderr.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return width
-		}
-	}
-	return 0
 }
 
 // Write writes records to standard output, above the status line.
@@ -92,6 +80,14 @@ func (u *ui) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// quiet has the terminal not show what is typed while there is a status line.
+func (u *ui) quiet() (restore func()) {
+	if f, ok := u.stderr.(*os.File); ok {
+		return withoutEcho(f)
+	}
+	return func() {}
+}
+
 // statusEvery is how often the status line is drawn anew.
 const statusEvery = 500 * time.Millisecond
 
@@ -102,8 +98,15 @@ func (u *ui) keepStatus(ctx context.Context, s *state) (end func()) {
 	stopped, resume := stopSignals()
 	go func() {
 		defer close(done)
-		defer u.status("")
-		defer resume(nil)
+		restore := u.quiet()
+		end := func() {
+			u.status("")
+			restore()
+		}
+		defer func() {
+			end()
+			resume(nil)
+		}()
 		tick := time.NewTicker(statusEvery)
 		defer tick.Stop()
 		for {
@@ -111,8 +114,9 @@ func (u *ui) keepStatus(ctx context.Context, s *state) (end func()) {
 			select {
 			case <-tick.C:
 			case sig := <-stopped:
-				u.status("")
+				end()
 				resume(sig)
+				restore = u.quiet()
 			case <-ctx.Done():
 				return
 			}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/slogcast/slogcast/sink"
+	"github.com/slogcast/slogcast/sink/render"
 )
 
 // tailCommand is logtail itself: a terminal or an archive behind sink.Tail.
@@ -37,6 +39,9 @@ func newTail(u *ui) *cobra.Command {
 			if err := t.archive.check(); err != nil {
 				return err
 			}
+			if err := t.output.check(); err != nil {
+				return err
+			}
 			return t.run(cmd.Context())
 		},
 	}
@@ -44,7 +49,7 @@ func newTail(u *ui) *cobra.Command {
 	group(cmd, groupConnection, t.connection.registerKeys)
 	group(cmd, groupFilters, t.filters.register)
 	group(cmd, groupOutput, t.output.register)
-	group(cmd, groupOutput, t.output.registerStatus)
+	group(cmd, groupOutput, t.output.registerLive)
 	group(cmd, groupArchive, t.archive.register)
 	group(cmd, groupEmbedded, t.embedded.register)
 	return cmd
@@ -74,7 +79,8 @@ func (t *tailCommand) run(ctx context.Context) error {
 	}
 	ctx, cancel := t.whileRead(ctx)
 	defer cancel()
-	return selected.run(ctx, t.config(url), t.output.terminal(t.ui), sink.Tail)
+	terminal, end := t.output.live(t.ui, selected)
+	return errors.Join(selected.run(ctx, t.config(url), terminal, sink.Tail), end())
 }
 
 // config is what the flags say of the tail.
@@ -84,8 +90,9 @@ func (t *tailCommand) config(url string) sink.Config {
 
 // count has the state count what is selected.
 func (t *tailCommand) count(selected *selection) {
-	// An archive and JSON lines need not know the level.
-	levels := t.archive.file == "" && t.output.format.value != "json"
+	selected.keys = t.output.recordKeys()
+	// An archive, and lines that are written as they came, need not know the level.
+	levels := t.archive.file == "" && t.output.format.value != string(render.JSON) && t.output.format.value != string(render.Raw)
 	selected.counting = func(filter func(*sink.Record) bool) func(*sink.Record) bool {
 		return t.state.counting(filter, levels)
 	}
