@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -97,6 +98,11 @@ func (e *embeddedFlags) start(u *ui, exchange string) (*broker.Server, error) {
 			s.Close()
 			return nil, err
 		}
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		// The garbage of large messages is collected before it is as much as
+		// the broker may hold.
+		debug.SetMemoryLimit(cfg.Memory + cfg.Memory/2)
 	}
 	u.notice("embedded broker at %s", s.URL())
 	return s, nil
