@@ -62,6 +62,9 @@ func (d *demoCommand) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer server.Close()
+	if err := server.KeepHistory("logs", int64(defaultHistory)); err != nil {
+		return err
+	}
 	d.tail.notice("three sample services, web, worker and cron, log to the embedded broker at %s", server.URL())
 	d.tail.notice("watch them from another terminal, too: logtail -l warn -u %s", server.URL())
 	d.tail.count(selected)

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
-	"strconv"
-	"strings"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -26,7 +24,7 @@ type embeddedFlags struct {
 	passwordFile string
 	tlsCert      string
 	tlsKey       string
-	history      byteSize
+	history      sizeOrNone
 }
 
 const defaultListen = "127.0.0.1:5672"
@@ -38,7 +36,7 @@ func (e *embeddedFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&e.passwordFile, "password-file", "", "file at `PATH` that holds their password")
 	f.StringVar(&e.tlsCert, "tls-cert", "", "certificate at `PATH`, in PEM, with which the embedded broker speaks TLS")
 	f.StringVar(&e.tlsKey, "tls-key", "", "its key at `PATH`, in PEM")
-	e.history = defaultHistory
+	e.history.size = defaultHistory
 	f.Var(&e.history, "history-size", "`SIZE` of the past to keep for logtail --since; 0 for none")
 }
 
@@ -62,14 +60,14 @@ func (e *embeddedFlags) check(f *pflag.FlagSet) error {
 }
 
 // defaultHistory is the size of the past that an embedded broker keeps.
-const defaultHistory byteSize = 64 << 20
+const defaultHistory size = 64 << 20
 
 // start starts the broker, with a history of an exchange, and says how to reach
 // it.
 func (e *embeddedFlags) start(u *ui, exchange string) (*broker.Server, error) {
 	cfg := broker.Config{
 		Addr: e.listen, User: e.user, Logger: slog.New(noticeHandler{u}),
-		Memory: brokerMemory + int64(e.history),
+		Memory: brokerMemory + int64(e.history.size),
 	}
 	if e.tlsCert != "" {
 		cert, err := tls.LoadX509KeyPair(e.tlsCert, e.tlsKey)
@@ -95,11 +93,16 @@ func (e *embeddedFlags) start(u *ui, exchange string) (*broker.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.history > 0 {
-		if err := s.KeepHistory(exchange, int64(e.history)); err != nil {
+	if e.history.size > 0 {
+		if err := s.KeepHistory(exchange, int64(e.history.size)); err != nil {
 			s.Close()
 			return nil, err
 		}
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		// The garbage of large messages is collected before it is as much as
+		// the broker may hold.
+		debug.SetMemoryLimit(cfg.Memory + cfg.Memory/2)
 	}
 	u.notice("embedded broker at %s", s.URL())
 	return s, nil
@@ -128,45 +131,17 @@ func (h noticeHandler) Handle(_ context.Context, r slog.Record) error {
 func (h noticeHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h noticeHandler) WithGroup(string) slog.Handler      { return h }
 
-// A byteSize is a flag that takes bytes: 1000, 64kB, 64KiB, 10MB, 1GiB.
-type byteSize int64
-
-var byteUnits = []struct {
-	suffix string
-	bytes  int64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
-}
+// sizeOrNone is a size that may be zero.
+type sizeOrNone struct{ size }
 
 // Set implements pflag.Value.
-func (b *byteSize) Set(s string) error {
-	for _, unit := range byteUnits {
-		digits, ok := strings.CutSuffix(s, unit.suffix)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-		if err != nil || n < 0 || n > math.MaxInt64/2/unit.bytes {
-			break
-		}
-		*b = byteSize(n * unit.bytes)
+func (s *sizeOrNone) Set(text string) error {
+	if text == "0" {
+		s.size = 0
 		return nil
 	}
-	return fmt.Errorf("%q is no size: want a number with kB, MB, GB, KiB, MiB or GiB", s)
+	return s.size.Set(text)
 }
-
-// String implements pflag.Value, in the largest unit without a remainder.
-func (b *byteSize) String() string {
-	for _, unit := range []int{2, 1, 0} {
-		if u := byteUnits[unit]; *b > 0 && int64(*b)%u.bytes == 0 {
-			return fmt.Sprint(int64(*b)/u.bytes, u.suffix)
-		}
-	}
-	return fmt.Sprint(int64(*b))
-}
-
-// Type implements pflag.Value.
-func (*byteSize) Type() string { return "SIZE" }
 
 // readPassword reads the first line of a file that others should not read.
 func readPassword(path string) (string, error) {

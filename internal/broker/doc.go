@@ -1,39 +1,62 @@
 // Package broker is an AMQP 0-9-1 broker in this process, for one machine:
-// development, demonstrations, tests, a single host. It behaves as RabbitMQ is
-// documented to, with the same reply codes and texts, so that whoever outgrows
-// one machine points the same URL at RabbitMQ and changes nothing else.
+// development, demonstrations, tests, a single host. It behaves as RabbitMQ
+// 3.10 does, with the same reply codes and texts, so that whoever outgrows one
+// machine points the same URL at RabbitMQ and changes nothing else.
 //
 //	s, err := broker.Listen(nil) // 127.0.0.1:5672, guest:guest
 //	defer s.Close()
 //
 // # What it has
 //
-// Direct, fanout and default exchanges; named, server-named, exclusive and
-// auto-delete queues; publishing with mandatory returns and confirms;
-// consuming with prefetch for a consumer or a channel; get, ack, nack, reject
-// and requeue to the original position; x-max-length, x-max-length-bytes,
-// x-overflow, x-expires, x-message-ttl and the expiration property; consumer
-// cancel notification, connection.blocked, heartbeats.
+// Direct, fanout, topic and headers exchanges, the predeclared ones among them;
+// bindings of queues and of exchanges, with cycles; alternate exchanges; the
+// headers CC and BCC.
+//
+// Named, server-named, exclusive and auto-delete queues; x-max-length,
+// x-max-length-bytes, x-overflow, x-expires, x-message-ttl and the expiration
+// property; x-max-priority; x-single-active-consumer; dead-lettering with
+// x-death. A quorum queue is taken as a plain one, and Config.Logger told.
+//
+// Streams, with x-max-age and x-max-length-bytes, which are read from an
+// x-stream-offset of any kind. Old records go one by one, not by segments, and
+// each is a chunk of its own: reading begins at the offset or time that was
+// asked for.
+//
+// Publishing with mandatory returns and confirms; consuming with prefetch for a
+// consumer or a channel and with priorities; get, ack, nack, reject, recover,
+// and requeue to the original position; consumer cancel notification; direct
+// reply-to; connection.blocked; heartbeats; PLAIN and AMQPLAIN; TLS.
 //
 // # What it promises
 //
 // Memory is bounded by [Config]. Nothing a client sends or omits to send harms
-// another connection. A consumer that does not read costs one outbox; what it
-// does not take stays in its queue, under the limits of that queue.
+// another connection. A consumer that does not read costs one outbox, in which
+// large bodies are shared with all others; what it does not take stays in its
+// queue, under the limits of that queue. When memory is short, the oldest
+// records of streams go first, then the oldest messages of queues that drop
+// from the head, delivered ones included; only then are publishers blocked.
+// Guessing of passwords is slow, and told.
 //
 // # What it does not have
 //
-// Nothing is kept on disk: durable queues and exchanges are remembered as such
-// and are gone after [Server.Close] like all others. There is one user, and
-// one virtual host, "/".
+// Nothing is kept on disk: everything is gone after [Server.Close]. So
+// durability is no difference: an exchange or queue may be declared again with
+// another one, where RabbitMQ answers 406. There is one user, without
+// permissions to set, and one virtual host, "/".
 //
-// These are refused with 540 NOT_IMPLEMENTED: topic and headers exchanges,
-// bindings between exchanges, alternate exchanges, transactions, immediate
-// publishing, channel.flow with active=false, basic.recover with
-// requeue=false, prefetch sizes, dead-lettering, priorities of messages and of
-// consumers, single active consumers, consumer timeouts, quorum queues and
-// streams, and direct reply-to.
+// These are refused with 540 NOT_IMPLEMENTED: transactions (class tx),
+// immediate publishing, channel.flow with active=false, basic.recover with
+// requeue=false, and prefetch sizes.
 //
-// Ignored, as in RabbitMQ or for want of a meaning in memory: no-local,
-// delivery-mode, x-queue-mode and x-queue-version. The headers CC and BCC do not route.
+// These are accepted and mean nothing: no-local, delivery-mode, x-queue-mode,
+// x-queue-version, x-queue-master-locator, x-queue-leader-locator, replicas and
+// group sizes, x-max-in-memory-length and -bytes, x-delivery-limit,
+// x-dead-letter-strategy, x-consumer-timeout (no consumer is timed out),
+// x-stream-max-segment-size-bytes. Plugins, policies, the management API and
+// other protocols are not there.
+//
+// # Goroutines
+//
+//	accept -> serve (one a connection: reads, handles) -> Server.mu -> outbox.run (one a connection: writes)
+//	runTimers: what is due in queues        reportAlarms: what Config.Logger is told of memory
 package broker

@@ -241,6 +241,15 @@ func FuzzServeConn(f *testing.F) {
 		&wire.BasicNack{DeliveryTag: 1, Multiple: true, Requeue: true}, &wire.QueueDelete{Queue: "q"}), true)
 	f.Add(join(bytesOf(&wire.QueueDeclare{Exclusive: true}, &wire.ConfirmSelect{}, &wire.BasicConsume{}), announce(),
 		headerOf(60, 0, "\x01\x00\x0210"), bytesOf(&wire.BasicRecover{Requeue: true}, &wire.ChannelClose{})), true)
+	stream := wire.Table{{Key: "x-queue-type", Value: "stream"}}
+	f.Add(join(bytesOf(&wire.QueueDeclare{Queue: "s", Durable: true, Arguments: stream}, &wire.ExchangeDeclare{Exchange: "t", Type: "topic"},
+		&wire.ExchangeBind{Destination: "t", Source: "amq.topic", RoutingKey: "#.a.*"}, &wire.QueueBind{Queue: "s", Exchange: "t", RoutingKey: "#"},
+		&wire.BasicQos{PrefetchCount: 2}, &wire.BasicConsume{Queue: "s", Arguments: wire.Table{{Key: "x-stream-offset", Value: "first"}}},
+		&wire.BasicPublish{Exchange: "amq.topic", RoutingKey: "b.a.c"}), headerOf(60, 0, "\x00\x00"), bytesOf(&wire.BasicAck{DeliveryTag: 1})), true)
+	f.Add(join(bytesOf(&wire.QueueDeclare{Queue: "d", Arguments: wire.Table{
+		{Key: "x-dead-letter-exchange", Value: ""}, {Key: "x-dead-letter-routing-key", Value: "d"}, {Key: "x-max-length", Value: int32(1)}, {Key: "x-max-priority", Value: int32(2)},
+	}}, &wire.BasicConsume{Queue: "amq.rabbitmq.reply-to", NoAck: true}, &wire.BasicPublish{RoutingKey: "d"}),
+		headerOf(60, 0, "\x20\x00\x00\x00\x00\x0c\x02CCA\x00\x00\x00\x02S\x00"), bytesOf(&wire.BasicGet{Queue: "d"}, &wire.BasicReject{DeliveryTag: 1})), true)
 	f.Fuzz(func(t *testing.T, input []byte, opened bool) {
 		if len(input) > 64<<10 {
 			return // enough to reach a limit for all, which would fail checkAlive
@@ -262,7 +271,7 @@ func FuzzServeConn(f *testing.F) {
 		receiveEnd(t, done)
 		receiveEnd(t, read)
 		checkAlive(t, s)
-		if st := s.Stats(); st.Connections != 0 || st.Unacked != 0 || st.Consumers != 0 {
+		if st := s.Stats(); st.Connections != 0 || st.Unacked != 0 || st.Consumers != 0 || st.Bytes < 0 {
 			t.Fatalf("left behind: %+v", st)
 		}
 	})

@@ -18,6 +18,7 @@ type memory struct {
 	blocked  chan struct{} // while the alarm is on; closed when it goes off
 	alarm    atomic.Bool   // blocked is not nil; for reading without Server.mu
 	changed  chan struct{} // capacity 1: the alarm went on or off, or relieved grew
+	tried    int64         // what was used after the last attempt to use less
 	relieved uint64        // messages dropped to stay below the limit
 }
 
@@ -54,8 +55,9 @@ func (s *Server) unlock() {
 		s.buryLocked()
 	}
 	m := &s.memory
-	if m.used > s.cfg.Memory {
+	if m.used > s.cfg.Memory && (m.blocked == nil || m.used > m.tried+s.cfg.Memory/64) {
 		s.relieveLocked()
+		m.tried = m.used // not for each acknowledgement that comes now
 	}
 	switch {
 	case m.blocked == nil && m.used > s.cfg.Memory:

@@ -111,7 +111,7 @@ func (ch *channel) handleBody(piece []byte) error {
 		ch.body, ch.pieces = piece, false
 		return ch.finish()
 	}
-	ch.body, ch.pieces = append(ch.body, piece...), true
+	ch.body, ch.pieces = ch.extend(piece), true
 	if err := ch.hold(); err != nil {
 		return err
 	}
@@ -119,6 +119,17 @@ func (ch *channel) handleBody(piece []byte) error {
 		return ch.finish()
 	}
 	return nil
+}
+
+// extend returns the body with a piece more. It grows by what has arrived, not
+// by what was announced, and ends with room for exactly that.
+func (in *incoming) extend(piece []byte) []byte {
+	if n := len(in.body) + len(piece); n > cap(in.body) {
+		larger := make([]byte, len(in.body), min(max(2*cap(in.body), n), in.bodySize))
+		copy(larger, in.body)
+		in.body = larger
+	}
+	return append(in.body, piece...)
 }
 
 // hold counts what the channel keeps of a message that is not complete.
