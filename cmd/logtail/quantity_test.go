@@ -40,9 +40,6 @@ func TestQuantities(t *testing.T) {
 		{new(fileMode), "640", "0640"},
 		{new(fileMode), "0400", ""},
 		{new(fileMode), "0999", ""},
-		{new(moment), "yesterday", "yesterday"},
-		{new(moment), "2026-11-25T04:00:00+01:00", "2026-11-25T04:00:00+01:00"},
-		{new(moment), "soon", ""},
 	} {
 		err := test.flag.Set(test.text)
 		switch {
