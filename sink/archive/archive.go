@@ -173,6 +173,9 @@ func (a *Archive) Commit(ctx context.Context) error {
 // have the lock in between.
 func (a *Archive) retry(ctx context.Context, do func() error) error {
 	for {
+		if a.closed {
+			return errClosed
+		}
 		err := do()
 		if err == nil {
 			if a.failure != "" {

@@ -46,12 +46,13 @@ func (r *reader) goOn() bool {
 	if r.lines == nil {
 		return r.refind(nil)
 	}
+	// In this order: nothing is appended to a file that has lost its name.
+	named, namedErr := os.Stat(r.source.Name)
 	open, err := r.lines.file.Stat()
 	if err != nil {
 		return false
 	}
-	named, err := os.Stat(r.source.Name)
-	if err == nil && os.SameFile(open, named) {
+	if namedErr == nil && os.SameFile(open, named) {
 		if named.Size() < r.lines.read { // it was cut
 			return r.lines.skipTo(0) == nil
 		}
@@ -76,14 +77,21 @@ func (r *reader) refind(old os.FileInfo) bool {
 		if !s.end.IsZero() && !s.end.After(r.latest()) {
 			continue
 		}
-		if info, err := os.Stat(s.path); err == nil && old != nil && os.SameFile(info, old) {
-			came, known = nil, true
+		info, err := os.Stat(s.path)
+		if err != nil {
+			return false // it is being compressed: look again
+		}
+		if old != nil && os.SameFile(info, old) {
+			came, known, r.ended = nil, true, s.end
 			continue
 		}
 		came = append(came, s)
 	}
-	if old != nil && !known && links(old) == 0 && len(came) > 0 && !came[0].end.IsZero() {
-		came = came[1:] // old has been compressed
+	if old != nil && !known && len(came) > 0 && !came[0].end.IsZero() {
+		// Has old been compressed, or moved elsewhere?
+		if old, err = r.lines.file.Stat(); err == nil && links(old) == 0 {
+			came, r.ended = came[1:], came[0].end
+		}
 	}
 	if len(came) == 0 {
 		return false
@@ -96,7 +104,8 @@ func (r *reader) refind(old os.FileInfo) bool {
 }
 
 // latest returns the end of the last segment that was read.
-func (r *reader) latest() (end time.Time) {
+func (r *reader) latest() time.Time {
+	end := r.ended
 	for _, s := range r.source.files[:r.at] {
 		if s.end.After(end) {
 			end = s.end

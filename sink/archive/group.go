@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/slogcast/slogcast/sink"
 )
@@ -131,8 +134,12 @@ func (a *Archive) leave(f fate) error {
 	case removed:
 		a.old, a.oldSafe, a.oldEnd, a.oldRun, a.file = a.file, start, a.end, g.run, nil
 	case cut:
-		if info, err := a.file.Stat(); err == nil && info.Size() > start && info.Size() <= a.end {
+		info, err := a.file.Stat()
+		switch {
+		case err == nil && info.Size() > start && info.Size() <= a.end:
 			a.takeBack(start, g.lines[g.run:g.run+int(info.Size()-start)])
+		case err == nil && g.run == 0:
+			g.clear(a.inCopy(start))
 		}
 	}
 	g.done, g.run = 0, 0
@@ -142,6 +149,43 @@ func (a *Archive) leave(f fate) error {
 	err := a.file.Close()
 	a.file = nil
 	return err
+}
+
+// inCopy returns how much of the group is in a copy that was made before the file
+// was cut, as logrotate's copytruncate does: beside it, and with its name in front. There
+// it is where it was in the file.
+func (a *Archive) inCopy(start int64) (most int) {
+	entries, err := os.ReadDir(a.names.dir)
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), a.names.base())
+		if ok && rest != "" && e.Type().IsRegular() {
+			most = max(most, a.group.wholeIn(filepath.Join(a.names.dir, e.Name()), start))
+		}
+	}
+	return most
+}
+
+// wholeIn returns how many bytes of the group, whole lines, are safe in another file
+// at an offset.
+func (g *group) wholeIn(path string, at int64) int {
+	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() <= at {
+		return 0
+	}
+	ours := g.lines[:min(int64(g.done), info.Size()-at)]
+	ours = ours[:bytes.LastIndexByte(ours, '\n')+1]
+	if !holds(f, at, ours) || f.Sync() != nil {
+		return 0
+	}
+	return len(ours)
 }
 
 // catchUp appends what another program missed when it made a new file of the old

@@ -21,7 +21,10 @@ func takeLock(path string, names namer) (*flock.Flock, error) {
 		return nil, fmt.Errorf("%s is being written by another logtail%s; give each a file of its own", path, holder(names.lock()))
 	}
 	// The pid is for people, and the lock holds without it.
-	_ = os.WriteFile(names.lock(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+	if f, err := os.OpenFile(names.lock(), os.O_WRONLY|os.O_TRUNC|openFlags, 0); err == nil {
+		_, _ = f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+		f.Close()
+	}
 	return lock, nil
 }
 

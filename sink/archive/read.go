@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/slogcast/slogcast/sink"
@@ -49,6 +50,7 @@ type reader struct {
 	at     int         // of source.files
 	lines  *lineReader // of the file before at, nil between files
 	input  bool        // standard input is read
+	ended  time.Time   // of the file that was being written when it was read, if it is a segment now
 
 	record sink.Record
 	text   []byte // the line that record is of
@@ -261,6 +263,12 @@ func (r *reader) open() bool {
 		if errors.Is(err, fs.ErrNotExist) {
 			lines, err = r.openCompressed(s, err)
 		}
+		if s.end.IsZero() && r.source.live && r.insertNew() {
+			if err == nil {
+				lines.Close()
+			}
+			continue
+		}
 		if err == nil {
 			err = r.search(lines)
 		}
@@ -273,6 +281,23 @@ func (r *reader) open() bool {
 		return true
 	}
 	return false
+}
+
+// insertNew puts the segments that were made since the archive was found before the
+// file that is being written. It reports whether there are any.
+func (r *reader) insertNew() bool {
+	segments, err := r.source.names.segments()
+	if err != nil {
+		return false
+	}
+	known := r.latest()
+	i := slices.IndexFunc(segments, func(s segment) bool { return s.end.After(known) })
+	if i < 0 {
+		return false
+	}
+	r.at--
+	r.source.files = slices.Insert(slices.Clone(r.source.files), r.at, segments[i:]...)
+	return true
 }
 
 // openCompressed opens a segment that was compressed since it was found.

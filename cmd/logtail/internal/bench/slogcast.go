@@ -111,6 +111,11 @@ func (w *benchWriter) Write(ctx context.Context, records []sink.Record) error {
 	if err := w.Writer.Write(ctx, records); err != nil {
 		return err
 	}
+	w.count(records)
+	return nil
+}
+
+func (w *benchWriter) count(records []sink.Record) {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,6 +127,23 @@ func (w *benchWriter) Write(ctx context.Context, records []sink.Record) error {
 		}
 		w.last[r.Producer] = r.Seq
 	}
+}
+
+// benchArchive is a benchWriter whose records are made safe later.
+type benchArchive struct {
+	*benchWriter
+	*archive.Archive
+}
+
+func (w *benchArchive) Write(ctx context.Context, records []sink.Record) error {
+	return w.benchWriter.Write(ctx, records)
+}
+
+func (w *benchArchive) Append(ctx context.Context, records []sink.Record) error {
+	if err := w.Archive.Append(ctx, records); err != nil {
+		return err
+	}
+	w.count(records)
 	return nil
 }
 
@@ -140,6 +162,7 @@ func (discard) Write(context.Context, []sink.Record) error { return nil }
 func (s *side) tailSlogcast() error {
 	cfg := sink.Config{URL: s.URL, Exchange: s.Exchange}
 	w := &benchWriter{meter: newMeter(s.Load), last: make(map[string]uint64)}
+	var to sink.Writer = w
 	switch s.Load.Sink {
 	case "pretty":
 		w.Writer = render.New(&nowhere{}, render.Options{Color: true, Escape: true})
@@ -154,7 +177,7 @@ func (s *side) tailSlogcast() error {
 			return err
 		}
 		defer file.Close()
-		w.Writer = file
+		w.Writer, to = file, &benchArchive{w, file}
 		s.archive(&cfg)
 	default:
 		w.Writer = discard{}
@@ -174,7 +197,7 @@ func (s *side) tailSlogcast() error {
 	failed, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		failed <- sink.Tail(ctx, cfg, w)
+		failed <- sink.Tail(ctx, cfg, to)
 	}()
 	if err := s.wait(w.look, failed); err != nil {
 		return err
