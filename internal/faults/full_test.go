@@ -104,6 +104,7 @@ func TestFull(t *testing.T) {
 	s.run(t, "F41 logtail killed, and frozen", s.logtailKilled)
 	s.run(t, "F42 nobody reads logtail's output", s.logtailUnread)
 	s.run(t, "F50 broker killed under logtail", s.logtailRestart)
+	s.shaped(t)
 }
 
 // run runs a fault on the suite's node and keeps its row.
