@@ -94,7 +94,6 @@ func sources(t *testing.T, root string) map[string][]string {
 var handlerDeps = []string{
 	"github.com/rabbitmq/amqp091-go",
 	"github.com/google/uuid",
-	"github.com/cenkalti/backoff/v5",
 }
 
 func TestHandlerCompilesLittle(t *testing.T) {
