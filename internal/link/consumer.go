@@ -63,7 +63,7 @@ type Consumer struct {
 
 // ReadAhead is about how many bytes of messages may wait for Take, which prefetch
 // counts in messages alone: one may have 10 bytes or many megabytes.
-const ReadAhead = 16 << 20
+const ReadAhead = 8 << 20
 
 // chunkSize is how much memory small messages share.
 const chunkSize = 64 << 10
