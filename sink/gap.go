@@ -18,13 +18,16 @@ type Gap struct {
 	Producer    string
 	App, Host   string
 	First, Last uint64    // the first and the last sequence number of them
-	Spans       []Span    // those that are missing, in order
+	Spans       []Span    // those that are missing, in order; if empty, all from First to Last
 	Time        time.Time // when it was noticed
 	Cause       string    // what is known of the reason
 }
 
 // Count returns how many records are missing.
 func (g *Gap) Count() (n uint64) {
+	if len(g.Spans) == 0 {
+		return Span{g.First, g.Last}.Count()
+	}
 	for _, s := range g.Spans {
 		n += s.Count()
 	}
@@ -52,7 +55,7 @@ func (g *Gap) where() string {
 	switch {
 	case g.First == g.Last:
 		return fmt.Sprintf("(#%d)", g.First)
-	case len(g.Spans) == 1:
+	case len(g.Spans) < 2:
 		return fmt.Sprintf("(#%d-#%d)", g.First, g.Last)
 	}
 	return fmt.Sprintf("(in %d places of #%d-#%d)", len(g.Spans), g.First, g.Last)
