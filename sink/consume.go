@@ -325,6 +325,11 @@ func (s *subscription) finish(ctx context.Context) error {
 		return err
 	}
 	s.takeRest(ctx)
+	if len(s.sequences.open) > 0 && s.failed == nil { // what is missing is told soon
+		if err := s.look(); err != nil {
+			return err
+		}
+	}
 	if err := s.flush(ctx); err != nil {
 		return err
 	}

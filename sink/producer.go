@@ -133,6 +133,9 @@ func (s *sequences) tellHoles(p *producer, now time.Time, wait time.Duration) {
 		}
 		h.told = true
 		p.untold--
+		if s.shared {
+			continue // another has them
+		}
 		why := cause{dropped: h.dropped > 0, away: h.away, full: !h.away && s.full.After(h.since.Add(-settle))}
 		if h.dropped == h.Count() {
 			why = cause{dropped: true}
@@ -156,7 +159,8 @@ func (s *sequences) tellHoles(p *producer, now time.Time, wait time.Duration) {
 
 // tellFilled takes back what was told and came after all.
 func (s *sequences) tellFilled(p *producer, now time.Time) {
-	if len(p.filled) == 0 {
+	if len(p.filled) == 0 || s.shared {
+		p.filled = nil
 		return
 	}
 	slices.SortFunc(p.filled, func(a, b Span) int { return cmp.Compare(a.First, b.First) })
