@@ -27,8 +27,8 @@ func TestAllocations(t *testing.T) {
 		{"a level", 0, func() { r.decoded = false; r.Level() }},
 		{"a batch of two", 0, func() {
 			about := reader.Read(properties, body)
-			for seq := range about.Records(body) {
-				seen.see(&about, seq, r.Received)
+			for seq, one := range about.Records(body) {
+				seen.see(&about, seq, one, r.Received)
 			}
 		}},
 	} {

@@ -5,53 +5,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/envelope"
-	"github.com/slogcast/slogcast/internal/jsontext"
 	"github.com/slogcast/slogcast/internal/link"
 )
-
-// grace is how long a Writer may take once ctx has ended and nothing is left to
-// drain: a terminal that was stopped with Ctrl-S must not hold up Ctrl-C.
-const grace = 500 * time.Millisecond
-
-// errStalled is returned when the Writer did not return in that time.
-var errStalled = errors.New("the output takes nothing; the last records were not written")
 
 // checkEvery is how often a tail that gets nothing looks after its binding.
 const checkEvery = 10 * time.Second
 
-// maxBatch is about how many records are written at a time. A message may hold
-// many.
-const maxBatch = 4096
+// ackWithin is how long few messages may wait for their acknowledgement. One for
+// each costs the broker and us half of what the message itself does.
+const ackWithin = 100 * time.Millisecond
 
-// tail is one call of Tail. A single goroutine runs all of it but the Writer.
+// tail is one call of Tail: a pipe, and its source at the broker.
 type tail struct {
-	Config
-	writer    Writer
-	sequences *sequences
-	reader    envelope.Reader
-	failed    error // ends Tail
+	*pipe
+	reader   envelope.Reader
+	progress progress // in a stream
+	differs  string   // what was told of a queue's arguments
+	full     bool     // the queue was at its bound
 
 	checkEvery time.Duration // immutable; see the constant
 }
 
 func (t *tail) run(ctx context.Context, endpoints []link.Endpoint) error {
 	err := link.Supervise(ctx, link.Config{
-		Endpoints: endpoints,
-		Name:      connectionName(),
-		Notify:    t.notify,
-		FailFast:  true,
+		Endpoints:   endpoints,
+		Name:        t.Name,
+		TLS:         t.TLS,
+		Credentials: t.Credentials,
+		Notify:      t.notify,
+		FailFast:    true,
 	}, t.session)
-	return cmp.Or(err, t.failed)
+	t.busy, t.work = nil, nil
+	t.tell(ctx, true)
+	return cmp.Or(t.failed, err)
 }
 
 func (t *tail) notify(s link.State) {
 	if s.Err != nil {
-		t.Notify(Notice{Lost: s.Err, Retry: s.Wait})
+		t.Notify(Notice{Lost: explain(s.Err), Retry: s.Wait})
 	}
 }
 
@@ -71,8 +68,9 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		return err
 	}
 	t.Notify(Notice{Connected: c.Endpoint.String()})
+	t.busy, t.work = s.in.Crowded(), s.whileWriting
 	err = s.receive(ctx)
-	s.in.ReadAll()
+	t.busy, t.work = nil, nil
 	if s.last > 0 {
 		c.Useful()
 	}
@@ -89,7 +87,7 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 			s.wait(ctx, s.commit)
 		}
 	}
-	if errors.Is(t.failed, errStalled) {
+	if _, stalled := t.failed.(*Stalled); stalled {
 		// No goodbye: the broker may first delete what waits in the queue.
 		c.Abort()
 	}
@@ -99,103 +97,14 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 	return err
 }
 
-// subscription is a bound queue and what has come from it over one connection.
-type subscription struct {
-	*tail
-	in     *link.Consumer
-	commit func(context.Context) error // of a Committer, else nil
-	queue  string
-	closed <-chan *amqp.Error
-
-	came []link.Delivery // from in
-	at   int             // those before it have been taken
-
-	batch   []Record // received, not written
-	pending int      // messages not flushed; more than batch when some are filtered
-	last    uint64   // delivery tag of the last of them
-
-	unacked int         // messages flushed and not acknowledged
-	flushed uint64      // delivery tag of the last of them
-	late    *time.Timer // for acknowledging fewer than are worth it
-}
-
-// ackWithin is how long few messages may wait for their acknowledgement. One for
-// each costs the broker and us half of what the message itself does.
-const ackWithin = 100 * time.Millisecond
-
-// consumerTag names the consumer. The library's default would show os.Args[0].
-const consumerTag = "logtail"
-
-func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
-	if err := t.useExchange(c); err != nil {
-		return nil, err
-	}
-	in, err := c.Consumer()
-	if err != nil {
-		return nil, err
-	}
-	if err := in.Qos(t.Prefetch, 0, false); err != nil {
-		return nil, err
-	}
-	args := amqp.Table{}
-	if t.MaxLength > 0 {
-		args["x-max-length"] = int64(t.MaxLength)
-	}
-	if t.MaxBytes > 0 {
-		args["x-max-length-bytes"] = int64(t.MaxBytes)
-	}
-	// Exclusive without auto-delete: the queue goes with the connection, not
-	// with the consumer.
-	q, err := in.QueueDeclare("", false, false, true, false, args)
-	if err != nil {
-		return nil, refused(err, c.Endpoint, "declare a queue", "permission to configure, write and read amq.gen-.*")
-	}
-	s := &subscription{tail: t, in: in, queue: q.Name, late: time.NewTimer(ackWithin)}
-	if c, ok := t.writer.(Committer); ok {
-		s.commit = c.Commit
-	}
-	if err := s.bind(); err != nil {
-		return nil, refused(err, c.Endpoint, "bind its queue to exchange "+t.Exchange, "permission to write amq.gen-.* and to read "+t.Exchange)
-	}
-	s.closed = in.NotifyClose(make(chan *amqp.Error, 1))
-	if err := in.Start(q.Name, consumerTag); err != nil {
-		return nil, refused(err, c.Endpoint, "consume from its queue", "permission to read amq.gen-.*")
-	}
-	t.sequences.session++
-	return s, nil
-}
-
-// useExchange makes sure of the exchange, and remarks on what may surprise.
-func (t *tail) useExchange(c *link.Conn) error {
-	kind, created, err := c.UseExchange(t.Exchange)
-	bare := len(t.Keys) == 1 && t.Keys[0] == anyKey
-	switch {
-	case err != nil:
-		return err
-	case created:
-		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q did not exist: created it, as a durable fanout", t.Exchange)})
-	case kind == "direct" && bare:
-		return &link.Error{
-			Problem: fmt.Sprintf("exchange %q on %s is of type direct, and sends nothing without a binding key", t.Exchange, c.Endpoint),
-			Hint:    "name the keys to bind with, or another exchange",
-			Fatal:   true,
-		}
-	case kind == "fanout" && !bare && t.sequences.session == 0:
-		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q is of type fanout: it sends everything, whatever the binding keys", t.Exchange)})
-	}
-	return nil
-}
-
-// refused says which permission is missing when the broker answers 403.
-func refused(err error, to link.Endpoint, what, missing string) error {
-	refusal, ok := errors.AsType[*amqp.Error](err)
-	if !ok || refusal.Code != amqp.AccessRefused {
-		return err
-	}
-	return &link.Error{
-		Problem: fmt.Sprintf("%s on %s may not %s", to.Who(), to, what),
-		Hint:    "it needs " + missing + ": rabbitmqctl set_permissions",
-		Fatal:   true,
+// whileWriting stops the broker when too much waits behind a Writer, and looks
+// whether that drops messages meanwhile. Of an error here the loss of the
+// connection tells.
+func (s *subscription) whileWriting(crowded bool) {
+	if crowded {
+		_ = s.pause()
+	} else {
+		_ = s.look()
 	}
 }
 
@@ -207,8 +116,10 @@ func (s *subscription) receive(ctx context.Context) error {
 	defer linger.Stop()
 	check := time.NewTicker(s.checkEvery)
 	defer check.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	defer s.late.Stop()
-	checked := s.last
+	checked, looked := s.last, s.last
 	for {
 		select {
 		case <-s.in.Arrived():
@@ -224,8 +135,13 @@ func (s *subscription) receive(ctx context.Context) error {
 			case before == 0:
 				linger.Reset(s.Linger)
 			}
-		case <-s.in.Ended():
+			if err := s.adjust(ctx); err != nil {
+				return err
+			}
+		case <-s.ended():
 			return s.lost()
+		case reason := <-s.closed:
+			return cmp.Or[error](closeReason(reason), amqp.ErrClosed)
 		case <-linger.C:
 			if err := s.flush(ctx); err != nil {
 				return err
@@ -234,6 +150,15 @@ func (s *subscription) receive(ctx context.Context) error {
 			if err := s.acknowledge(ctx); err != nil {
 				return err
 			}
+		case <-look.C:
+			// Whoever gets many may lag behind all the time.
+			if s.last-looked > uint64(s.pace.prefetch) || len(s.sequences.open) > 0 {
+				if err := s.look(); err != nil {
+					return err
+				}
+			}
+			looked = s.last
+			s.tell(ctx, false)
 		case <-check.C:
 			if checked == s.last {
 				if err := s.bind(); err != nil {
@@ -250,9 +175,41 @@ func (s *subscription) receive(ctx context.Context) error {
 	}
 }
 
-// full reports whether it is time to write.
-func (s *subscription) full() bool {
-	return s.pending >= max(1, s.Prefetch/2) || len(s.batch) >= maxBatch
+// ended is closed when no more messages come, and not by pause.
+func (s *subscription) ended() <-chan amqp.Delivery {
+	if s.paused {
+		return nil
+	}
+	return s.in.Ended()
+}
+
+// adjust starts another consumer where this one has another prefetch than fits, or
+// is paused and all that it handed over is written.
+func (s *subscription) adjust(ctx context.Context) error {
+	select {
+	case <-s.in.Crowded():
+		if err := s.pause(); err != nil {
+			return err
+		}
+	default:
+	}
+	if s.paused {
+		s.pace.narrow()
+	} else if !s.pace.wider() {
+		return nil
+	} else if err := s.pause(); err != nil {
+		return err
+	}
+	// What came before the consumer was cancelled is in order before all that
+	// comes after.
+	if err := s.takeReady(ctx); err != nil || s.failed != nil {
+		return err
+	}
+	select {
+	case <-s.in.Crowded(): // it was, until now
+	default:
+	}
+	return s.start()
 }
 
 // next returns the next message that has arrived, nil when there is none.
@@ -270,56 +227,32 @@ func (s *subscription) next() *link.Delivery {
 // takeReady takes what has arrived by now, and writes when it is time to.
 func (s *subscription) takeReady(ctx context.Context) error {
 	for d := s.next(); d != nil; d = s.next() {
-		s.take(ctx, d)
-		if s.full() {
+		s.takeMessage(ctx, d)
+		if s.pending >= max(1, s.pace.prefetch/2) || s.failed != nil {
 			if err := s.flush(ctx); err != nil || s.failed != nil {
 				return err
 			}
 		}
-		if s.at == len(s.came) {
+		if s.at == len(s.came) && !s.paused {
 			return nil // of what came since, Arrived tells
 		}
 	}
 	return nil
 }
 
-// bind binds the queue, or makes sure that it is bound: when the exchange is
-// deleted the binding goes with it, and nobody tells the consumer.
-func (s *subscription) bind() error {
-	for _, key := range s.Keys {
-		if err := s.in.QueueBind(s.queue, key, s.Exchange, false, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// take adds the records of a message to the batch. A gap before one is told
-// after what came earlier is written.
-func (s *subscription) take(ctx context.Context, d *link.Delivery) {
+// takeMessage takes the records of a message.
+func (s *subscription) takeMessage(ctx context.Context, d *link.Delivery) {
 	about := s.reader.Read(d.Properties, d.Body)
-	now := time.Now()
-	for seq, body := range about.Records(d.Body) {
-		fresh, gap := s.sequences.see(&about, seq, now)
-		if gap != nil {
-			s.write(ctx)
-			s.Notify(Notice{Gap: gap})
+	s.pace.saw(d.Size())
+	switch {
+	case d.Skipped > 0:
+		s.Notify(Notice{Remark: fmt.Sprintf("a message of %d bytes is left out: more than %d are not read", d.Skipped, link.MaxBody)})
+	case s.Queue.History:
+		if s.place(&about) {
+			s.pipe.take(ctx, &about, d.Body, s.old)
 		}
-		r := Record{
-			Body:     body,
-			Producer: about.Producer,
-			Seq:      seq,
-			App:      about.App,
-			Host:     about.Host,
-			Sent:     about.Time,
-			Received: now,
-			Encoding: about.Encoding,
-			Headers:  Value(about.Headers),
-			object:   jsontext.IsObject(body),
-		}
-		if fresh && (s.Filter == nil || s.Filter(&r)) {
-			s.batch = append(s.batch, r)
-		}
+	default:
+		s.pipe.take(ctx, &about, d.Body, nil)
 	}
 	s.pending++
 	s.last = d.Tag
@@ -330,9 +263,9 @@ func (s *subscription) flush(ctx context.Context) error {
 	if s.write(ctx); s.failed != nil {
 		return nil
 	}
-	within, worth := ackWithin, s.Prefetch/4
+	within, worth := ackWithin, s.pace.prefetch/4
 	if s.commit != nil {
-		within, worth = s.Linger, s.Prefetch/2
+		within, worth = s.Linger, s.pace.prefetch/2
 	}
 	if s.unacked == 0 && s.pending > 0 {
 		s.late.Reset(within)
@@ -359,64 +292,44 @@ func (s *subscription) acknowledge(ctx context.Context) error {
 	return s.in.Ack(s.flushed, true)
 }
 
-// write writes the batch. A Writer that waits for something is left behind some
-// time after ctx has ended.
-func (s *subscription) write(ctx context.Context) {
-	if len(s.batch) == 0 || s.failed != nil {
-		return
+// closeReason is why the broker has closed the channel, nil when that is unknown.
+func closeReason(reason *amqp.Error) error {
+	switch {
+	case reason == nil:
+		return nil
+	case reason.Code == amqp.PreconditionFailed && strings.Contains(reason.Reason, "timed out"):
+		return errors.New("the broker has waited for an acknowledgement for longer than its consumer_timeout, and hands the records over again")
 	}
-	batch, write := s.batch, s.writer.Write
-	if c, ok := s.writer.(Committer); ok {
-		write = c.Append
-	}
-	s.wait(ctx, func(ctx context.Context) error { return write(ctx, batch) })
-	if s.failed == errStalled {
-		return
-	}
-	clear(s.batch)
-	s.batch = s.batch[:0]
-}
-
-// wait has the Writer do something, and sets failed when it can't.
-func (s *subscription) wait(ctx context.Context, do func(context.Context) error) {
-	done := make(chan error, 1)
-	go func() { done <- do(ctx) }()
-	select {
-	case s.failed = <-done:
-	case <-ctx.Done():
-		select {
-		case s.failed = <-done:
-		case <-time.After(max(grace, s.Drain)):
-			s.failed = errStalled
-		}
-	}
+	return reason
 }
 
 // lost returns why no more deliveries come.
 func (s *subscription) lost() error {
 	select {
 	case reason := <-s.closed:
-		if reason != nil {
-			return reason
-		}
-		return amqp.ErrClosed
+		return cmp.Or[error](closeReason(reason), amqp.ErrClosed)
 	case <-time.After(100 * time.Millisecond):
-		return errors.New("the broker has cancelled the consumer; was its queue deleted?")
+		return fmt.Errorf("the broker has cancelled the consumer; was queue %q deleted?", s.queue)
 	}
 }
 
 // finish writes what is left once ctx has ended: with Drain what waits at the
 // broker, and in any case what has been handed over.
 func (s *subscription) finish(ctx context.Context) error {
-	if s.Drain > 0 {
+	if s.Drain > 0 && s.Queue.temporary() {
 		if err := s.drain(ctx); err != nil || s.failed != nil {
 			return err
 		}
 	}
-	if err := s.in.Cancel(consumerTag, false); err != nil {
+	if err := s.pause(); err != nil {
 		return err
 	}
 	s.takeRest(ctx)
+	if len(s.sequences.open) > 0 && s.failed == nil { // what is missing is told soon
+		if err := s.look(); err != nil {
+			return err
+		}
+	}
 	if err := s.flush(ctx); err != nil {
 		return err
 	}
@@ -428,15 +341,17 @@ func (s *subscription) finish(ctx context.Context) error {
 func (s *subscription) takeRest(ctx context.Context) {
 	for range s.in.Ended() {
 	}
-	for d := s.next(); d != nil; d = s.next() {
-		s.take(ctx, d)
+	for d := s.next(); d != nil && s.failed == nil; d = s.next() {
+		s.takeMessage(ctx, d)
 	}
 }
 
 // drain unbinds the queue, so that nothing new comes, and writes what is in it.
 func (s *subscription) drain(ctx context.Context) error {
-	if err := s.in.QueueUnbind(s.queue, "", s.Exchange, nil); err != nil {
-		return err
+	for _, key := range s.Keys {
+		if err := s.in.QueueUnbind(s.queue, key, s.Exchange, nil); err != nil {
+			return err
+		}
 	}
 	late := time.NewTimer(s.Drain)
 	defer late.Stop()
@@ -446,9 +361,12 @@ func (s *subscription) drain(ctx context.Context) error {
 		if err := s.takeReady(ctx); err != nil || s.failed != nil {
 			return err
 		}
+		if err := s.adjust(ctx); err != nil || s.failed != nil {
+			return err
+		}
 		select {
 		case <-s.in.Arrived():
-		case <-s.in.Ended():
+		case <-s.ended():
 			return s.lost()
 		case <-poll.C:
 			q, err := s.in.QueueDeclarePassive(s.queue, false, false, true, false, nil)

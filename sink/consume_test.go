@@ -38,7 +38,7 @@ func startTail(t *testing.T, url, exchange string, w Writer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tl := &tail{Config: cfg, writer: w, sequences: newSequences(), checkEvery: 10 * time.Millisecond}
+	tl := &tail{pipe: newPipe(cfg, w), checkEvery: 10 * time.Millisecond}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- tl.run(ctx, endpoints) }()

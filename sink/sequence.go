@@ -1,151 +1,234 @@
 package sink
 
 import (
+	"container/list"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"time"
 
 	"github.com/slogcast/slogcast/internal/envelope"
 )
 
-// Gap tells of records that a producer numbered and this tail has not seen.
-type Gap struct {
-	Producer    string
-	App, Host   string
-	First, Last uint64    // sequence numbers that are missing
-	Time        time.Time // when it was noticed
-	Cause       string    // what is known of the reason
-}
-
-// Count returns how many records are missing.
-func (g *Gap) Count() uint64 { return g.Last - g.First + 1 }
-
-func (g *Gap) String() string {
-	from := g.App
-	if g.Host != "" {
-		from += "@" + g.Host
-	}
-	if g.First == g.Last {
-		return fmt.Sprintf("gap: 1 record of %s is missing (#%d): %s", from, g.First, g.Cause)
-	}
-	return fmt.Sprintf("gap: %d records of %s are missing (#%d-#%d): %s", g.Count(), from, g.First, g.Last, g.Cause)
-}
-
-// sequences follows the sequence numbers of all producers.
+// sequences follows the sequence numbers of all producers, whatever they come
+// from. Its memory is bounded, and a record costs the same however many came.
+//
+// Ids and numbers are what a message claims: anybody who may publish may use
+// another's. So a record is held back only when the same body was seen with the
+// same number; in any other case it is shown, and what can't be told is counted.
 type sequences struct {
-	producers map[string]*sequence
-	session   int // counts our own connections
+	producers  map[producerID]*producer
+	young, old *list.List // of *producer, the one heard last in front; see hear
+	seed       maphash.Seed
+	sums       int       // of all producers; bounded by maxSums
+	connection int       // counts our own
+	shared     bool      // others receive some of the records: what is missing is not judged
+	full       time.Time // when this tail's queue was last seen at its bound
+
+	open  map[*producer]struct{} // with holes that are not told, or that were filled
+	ready []Notice               // to be told now: more would be held than is bounded
+	count counts
 }
 
-// sequence is what is known of one producer.
-type sequence struct {
-	next    uint64 // the number to come
-	dropped uint64 // as the producer last said
-	session int    // our connection when it was last heard
-	missing []span // of what was missed, that may still come late
-	seen    time.Time
+// counts are what is told in sums.
+type counts struct {
+	repeats   int // held back
+	unsure    int // shown, with a number that was seen
+	leaps     int // shown, with a number too far ahead to be followed
+	producers int // forgotten
 }
 
-type span struct{ first, last uint64 }
+// producerID is who a message says to be of. The user is what the broker has
+// checked, where a message has it: nobody else can take the number's place.
+type producerID struct{ uuid, user string }
 
 const (
 	// maxProducers bounds the memory: each start of a program is a producer.
 	maxProducers = 4096
 
-	// maxSpans bounds it for one producer.
-	maxSpans = 64
+	// maxHoles bounds it for one producer.
+	maxHoles = 1024
+
+	// maxSums bounds what is remembered of bodies in all, and mostSums for one
+	// producer: more than a handler sends again after a lost connection.
+	maxSums, leastSums, mostSums = 1 << 20, 64, 1 << 16
+
+	// farthest is how far ahead a number may be to be believed.
+	farthest = 1 << 32
+
+	// settle is how long a record may be missing before that is told: a producer
+	// sends again what was not confirmed.
+	settle = time.Second
+
+	// grown is how many records make a producer old.
+	grown = 16
 )
 
-func newSequences() *sequences { return &sequences{producers: make(map[string]*sequence)} }
+func newSequences() *sequences {
+	return &sequences{
+		producers: make(map[producerID]*producer),
+		young:     list.New(),
+		old:       list.New(),
+		seed:      maphash.MakeSeed(),
+		open:      make(map[*producer]struct{}),
+	}
+}
 
-// see notes a record. It reports whether it was seen for the first time, and
-// the gap before it, if any. A producer may be first heard in the middle of its
-// records: what came before is not missing, unless the producer itself says that
-// it has dropped all of that. A record that comes after a gap was
-// reported for it (one that the broker first refused, say) is not a duplicate.
-func (s *sequences) see(e *envelope.Envelope, seq uint64, now time.Time) (fresh bool, gap *Gap) {
+// see notes a record. It reports whether to show it: a repeat is not. A producer
+// may be first heard in the middle of its records: what came before is not
+// missing, unless the producer itself says that it has dropped all of that.
+func (s *sequences) see(e *envelope.Envelope, seq uint64, body []byte, now time.Time) (show bool) {
 	if seq == 0 {
-		return true, nil
-	}
-	p, ok := s.producers[e.Producer]
-	if !ok {
-		s.forget()
-		p = &sequence{next: seq, session: s.session}
-		if seq > 1 && e.Dropped >= seq-1 {
-			p.next = 1 // it had dropped all there were
-		}
-		s.producers[e.Producer] = p
-	}
-	p.seen = now
-	if !ok && p.next == seq {
-		p.dropped = e.Dropped // before our time
-	}
-	if seq < p.next {
-		return p.late(seq), nil
-	}
-	if seq > p.next {
-		gap = &Gap{
-			Producer: e.Producer, App: e.App, Host: e.Host,
-			First: p.next, Last: seq - 1,
-			Time: now,
-		}
-		gap.Cause = p.cause(gap.Count(), e.Dropped, s.session)
-		p.missing = append(p.missing, span{gap.First, gap.Last})
-		if len(p.missing) > maxSpans {
-			p.missing = slices.Delete(p.missing, 0, 1)
-		}
-	}
-	p.next, p.dropped, p.session = seq+1, e.Dropped, s.session
-	return true, gap
-}
-
-// cause says why n records are missing before one that came in this session
-// with the producer's count of dropped records.
-func (p *sequence) cause(n, dropped uint64, session int) string {
-	lost := dropped - min(dropped, p.dropped)
-	switch {
-	case lost >= n:
-		return "the producer dropped them, its buffer was full"
-	case session != p.session && lost > 0:
-		return fmt.Sprintf("the producer dropped %d, the others passed while this tail was disconnected", lost)
-	case session != p.session:
-		return "they passed while this tail was disconnected"
-	case lost > 0:
-		return fmt.Sprintf("the producer dropped %d, the broker the others from this tail's full queue", lost)
-	}
-	return "the broker dropped them from this tail's full queue"
-}
-
-// late reports whether seq was missing until now.
-func (p *sequence) late(seq uint64) bool {
-	for i, m := range p.missing {
-		if seq < m.first || seq > m.last {
-			continue
-		}
-		var rest []span
-		if m.first < seq {
-			rest = append(rest, span{m.first, seq - 1})
-		}
-		if seq < m.last {
-			rest = append(rest, span{seq + 1, m.last})
-		}
-		p.missing = slices.Replace(p.missing, i, i+1, rest...)
 		return true
 	}
-	return false
+	p := s.hear(e, seq)
+	sum := maphash.Bytes(s.seed, body) + seq*0x9E3779B97F4A7C15
+	switch {
+	case seq > p.last && seq-p.last > farthest:
+		s.count.leaps++
+		return true
+	case seq < p.last && p.last-seq > farthest:
+		s.close(p) // it was the number before that was invented
+		p.first, p.last = seq, seq
+	case seq > p.last:
+		s.ahead(p, e, seq, now)
+	case p.fill(seq):
+		s.open[p] = struct{}{}
+		if len(p.filled) >= maxHoles {
+			s.tellFilled(p, now)
+		}
+		if len(p.holes) > 2*maxHoles { // by division
+			s.trim(p, now)
+		}
+	case p.saw(seq, sum):
+		s.count.repeats++
+		return false
+	case seq >= p.first:
+		s.count.unsure++
+	}
+	s.remember(p, seq, sum)
+	p.seen = now
+	return true
+}
+
+// ahead notes the next record of a producer, and the hole before it.
+func (s *sequences) ahead(p *producer, e *envelope.Envelope, seq uint64, now time.Time) {
+	if missing := seq - p.last - 1; missing > 0 && !s.shared {
+		if len(p.holes) >= maxHoles {
+			s.trim(p, now)
+		}
+		p.holes = append(p.holes, hole{
+			Span:    Span{p.last + 1, seq - 1},
+			dropped: min(missing, e.Dropped-min(e.Dropped, p.dropped)),
+			away:    s.connection != p.connection,
+			since:   p.seen,
+			at:      now,
+		})
+		p.untold++
+		s.open[p] = struct{}{}
+	}
+	p.last, p.dropped, p.connection = seq, e.Dropped, s.connection
+}
+
+// trim tells the holes of a producer, and forgets the older ones.
+func (s *sequences) trim(p *producer, now time.Time) {
+	s.tellHoles(p, now, 0)
+	p.holes = slices.Delete(p.holes, 0, len(p.holes)-maxHoles/2)
+}
+
+// hear returns the producer of a record. Who has sent a few records makes room for
+// others only when all of those have: invented ids do not push out real ones.
+func (s *sequences) hear(e *envelope.Envelope, seq uint64) *producer {
+	id := producerID{e.Producer, e.User}
+	p, ok := s.producers[id]
+	if !ok {
+		if len(s.producers) >= maxProducers {
+			s.forget()
+		}
+		p = &producer{id: id, first: seq, last: seq - 1, dropped: e.Dropped, connection: s.connection}
+		if e.Dropped > 0 && e.Dropped >= seq-1 && seq <= farthest {
+			p.first, p.last, p.dropped = 1, 0, 0 // it had dropped all there were
+		}
+		p.place = s.young.PushFront(p)
+		s.producers[id] = p
+	}
+	p.app, p.host = e.App, e.Host
+	if p.records++; p.records == grown {
+		s.young.Remove(p.place)
+		p.place = s.old.PushFront(p)
+	} else if p.records > grown {
+		s.old.MoveToFront(p.place)
+	} else {
+		s.young.MoveToFront(p.place)
+	}
+	return p
 }
 
 // forget makes room for another producer: the one that has been silent for
-// longest goes.
+// longest goes, a young one while those are many.
 func (s *sequences) forget() {
-	if len(s.producers) < maxProducers {
-		return
+	from := s.old
+	if s.young.Len() > maxProducers/4 || from.Len() == 0 {
+		from = s.young
 	}
-	var oldest string
-	for id, p := range s.producers {
-		if oldest == "" || p.seen.Before(s.producers[oldest].seen) {
-			oldest = id
+	p := from.Remove(from.Back()).(*producer)
+	s.close(p)
+	s.sums -= len(p.sums)
+	delete(s.producers, p.id)
+	s.count.producers++
+}
+
+// close tells what there is to tell of a producer, and forgets its holes.
+func (s *sequences) close(p *producer) {
+	s.tellHoles(p, p.seen, 0)
+	s.tellFilled(p, p.seen)
+	p.holes = nil
+	delete(s.open, p)
+}
+
+// remember keeps the sum of a record's number and body. The room for them grows
+// with the producer.
+func (s *sequences) remember(p *producer, seq, sum uint64) {
+	if n := len(p.sums); p.records > n && n < mostSums {
+		more := max(n, leastSums)
+		if n == 0 || s.sums+more <= maxSums {
+			p.growSums(n + more)
+			s.sums += more
 		}
 	}
-	delete(s.producers, oldest)
+	if n := uint64(len(p.sums)); p.last-seq < n {
+		p.sums[seq%n] = sum
+	}
+}
+
+// report returns what is to be told by now: all there is, at the end.
+func (s *sequences) report(now time.Time, all bool) []Notice {
+	wait := settle
+	if all {
+		wait = 0
+	}
+	for p := range s.open {
+		s.tellHoles(p, now, wait)
+		s.tellFilled(p, now)
+		if p.untold == 0 {
+			delete(s.open, p)
+		}
+	}
+	told := s.ready
+	s.ready = nil
+	for _, c := range []struct {
+		n    *int
+		text string
+	}{
+		{&s.count.repeats, "%d records came again, and are shown once"},
+		{&s.count.unsure, "%d records have a number that was seen, with another content or too long ago to compare: they are shown; they may be repeated, or two programs use one id"},
+		{&s.count.leaps, "%d records have a number too far ahead to be true: they are shown, their gaps are not told"},
+		{&s.count.producers, "%d producers that were silent for longest are forgotten, to bound memory: repeats and gaps of theirs may not be noticed"},
+	} {
+		if *c.n > 0 {
+			told = append(told, Notice{Remark: fmt.Sprintf(c.text, *c.n)})
+			*c.n = 0
+		}
+	}
+	return told
 }

@@ -7,12 +7,31 @@
 //   - The broker is not hurt: a live tail's queue is exclusive, goes with the
 //     connection, and is bounded; when its reader stalls, the broker drops the
 //     oldest messages of that queue and nothing else.
+//
 //   - Nothing is lost in silence: every record of a slogcast handler carries a
-//     sequence number. A jump is reported once, with how many are missing and
-//     why; a record sent twice is shown once.
+//     sequence number. What is missing is told once, with how many and why as far
+//     as that is known, and taken back when it comes late; a record sent twice is
+//     shown once.
+//
 //   - A record is acknowledged after the Writer has it safe, and not before.
+//
 //   - Whatever any program publishes is taken: plain text, any JSON, no
 //     properties.
+//
+//   - Memory is bounded in bytes, by about 64 MiB, whatever the messages and
+//     however long the Writer takes. A message of many records is handed over in
+//     parts.
+//
+// Who a record is of (Producer, Seq, App, Host; in an archive @id, @app and @host)
+// is what its message claims. Anybody who may publish can claim the same. Nobody
+// can hide another's record by that, and what looks like it is told.
+//
+// # Goroutines
+//
+//	broker -> link's reader -> Tail's goroutine -> the Writer, in one of its own
+//	          owns what      owns queue, sequence,  while Tail waits for it, and
+//	          arrives        filter and batch       has the broker stop when much
+//	                                                arrives meanwhile
 //
 // Records from before the queue was bound, or from while the connection was
 // lost, are not received: that is what fanout means. The latter are reported
@@ -22,6 +41,7 @@ package sink
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -61,22 +81,39 @@ type Config struct {
 	// URL is an AMQP URL or a comma-separated list of them, tried in turn.
 	URL string
 
+	// TLS is used with amqps:// in place of what the URL says. May be nil.
+	TLS *tls.Config
+
+	// Credentials is asked at every connection, for secrets that change. If nil,
+	// user and password are those in the URL. It may panic, and not return.
+	Credentials func(context.Context) (user, password string, err error)
+
+	// Name is the connection's name in RabbitMQ's management and its log. If empty,
+	// "logtail user@host pid".
+	Name string
+
 	// Exchange is the exchange to bind to, of any type. It is created, as a durable
 	// fanout, only when it does not exist. If empty, "logs".
 	Exchange string
 
 	// Keys are the binding keys of a topic or direct exchange; a message comes if
 	// one of them matches. If empty, "#": everything, of a topic exchange. A direct
-	// exchange needs them; a fanout takes no notice of them.
+	// exchange needs them, and is an error with the cause ErrKeys without; a fanout
+	// takes no notice of them.
 	Keys []string
+
+	// Queue is what records wait in at the broker. The zero value is a temporary
+	// queue of this tail alone.
+	Queue Queue
 
 	// MaxLength and MaxBytes bound the queue at the broker: x-max-length and
 	// x-max-length-bytes, with drop-head. If zero, 100000 and 64 MiB; if
 	// negative, there is no bound.
 	MaxLength, MaxBytes int
 
-	// Prefetch is how many records the broker hands over before they are
-	// acknowledged; of large ones Tail reads about 2 MiB ahead. If zero, 256.
+	// Prefetch is the most messages that the broker hands over before they are
+	// acknowledged; of large ones it is fewer, so that about 16 MiB are under way.
+	// If zero, 256.
 	Prefetch int
 
 	// Linger is how long a record may wait for others before it is written.
@@ -119,6 +156,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxLength = cmp.Or(c.MaxLength, 100_000)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 64<<20)
 	c.Prefetch = cmp.Or(c.Prefetch, 256)
+	c.Name = cmp.Or(c.Name, connectionName())
+	if c.Name != envelope.Clamp(c.Name) || c.Queue.Name != envelope.Clamp(c.Queue.Name) {
+		return c, errors.New("a name is longer than 255 bytes")
+	}
 	if c.Notify == nil {
 		c.Notify = func(Notice) {}
 	}
@@ -134,14 +175,17 @@ type Notice struct {
 	Connected string        // the broker, without any password: records come from now on
 	Lost      error         // the connection is lost, or could not be made
 	Retry     time.Duration // with Lost: until the next attempt
-	Gap       *Gap          // records are missing before the next one
-	Remark    string        // what is good to know of the exchange, once: it did not exist, say
+	Gap       *Gap          // records are missing; told a second after that was noticed
+	Filled    *Gap          // records that were told as missing have come
+	Remark    string        // anything else that is good to know, in words
 }
 
 func (n Notice) String() string {
 	switch {
 	case n.Gap != nil:
 		return n.Gap.String()
+	case n.Filled != nil:
+		return fmt.Sprintf("gap filled: %s come after all %s", n.Filled.what("has", "have"), n.Filled.where())
 	case n.Remark != "":
 		return n.Remark
 	case n.Lost != nil:
@@ -154,8 +198,9 @@ func (n Notice) String() string {
 // what it has, says goodbye, and returns nil. While the broker is away it waits
 // and tries again, for ever. It returns an error when the URL or a setting is
 // bad, when w fails or does not return once ctx has ended, and when, at the
-// start, the broker refuses what no retry can mend: a wrong password, a missing
-// vhost, an exchange of another type.
+// start, the broker refuses what no retry can mend (a wrong password, a missing
+// vhost), which is an *Error. The Writer does not run any more when Tail returns,
+// but for the error *Stalled, which says how to wait for it.
 func Tail(ctx context.Context, cfg Config, w Writer) error {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -163,11 +208,11 @@ func Tail(ctx context.Context, cfg Config, w Writer) error {
 	}
 	endpoints, err := link.Parse(cfg.URL)
 	if err != nil {
-		return fmt.Errorf("tail: %w", err)
+		return fmt.Errorf("tail: %w", explain(err))
 	}
-	t := &tail{Config: cfg, writer: w, sequences: newSequences(), checkEvery: checkEvery}
+	t := &tail{pipe: newPipe(cfg, w), checkEvery: checkEvery}
 	if err := t.run(ctx, endpoints); err != nil {
-		return fmt.Errorf("tail: %w", err)
+		return fmt.Errorf("tail: %w", explain(err))
 	}
 	return nil
 }

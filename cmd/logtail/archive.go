@@ -121,6 +121,9 @@ func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Co
 		return err
 	}
 	defer func() {
+		if _, stalled := errors.AsType[*sink.Stalled](err); stalled {
+			return // the file is being written to
+		}
 		if closeErr := file.Close(); err == nil {
 			err = closeErr
 		}

@@ -20,9 +20,10 @@ const (
 
 // Names of the headers.
 const (
-	headerHost    = "host"    // the producer's host name
-	headerCount   = "count"   // only on a batch: how many records
-	headerDropped = "dropped" // the producer's dropped sequence numbers so far, when not zero
+	headerHost    = "host"            // the producer's host name
+	headerCount   = "count"           // only on a batch: how many records
+	headerOffset  = "x-stream-offset" // set by the broker
+	headerDropped = "dropped"         // the producer's dropped sequence numbers so far, when not zero
 )
 
 // ShortString is the most bytes an AMQP short string holds (AMQP 0-9-1 section
@@ -33,11 +34,14 @@ const ShortString = 255
 type Envelope struct {
 	Producer string    // UUID of the Handler, empty when unknown
 	Seq      uint64    // sequence number of the first record; 0 when it has none
+	User     string    // who published it, as the broker has checked; mostly empty
 	App      string    // which program speaks
 	Host     string    // and where
 	Time     time.Time // of the first record, whole seconds; zero when unknown
 	Count    int       // records, as the producer says; at least 1
 	Dropped  uint64    // sequence numbers below Seq that the producer has dropped
+	Offset   int64     // in the stream that it came from, where InStream
+	InStream bool
 
 	Encoding  string // content-encoding, of other programs: "gzip", say; see Records
 	Transient bool   // delivery-mode 1; Reader does not tell

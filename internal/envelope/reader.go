@@ -13,7 +13,7 @@ import (
 // Reader reads envelopes. It remembers the strings of the last ones, as messages
 // of a producer have the same: it is not safe for concurrent use.
 type Reader struct {
-	producer, app, host, encoding string
+	producer, user, app, host, encoding string
 }
 
 // Read returns what a message's properties, with their flags first, say. It takes
@@ -52,7 +52,7 @@ func (r *Reader) Read(properties, _ []byte) Envelope {
 		}
 	}
 	text(flagType)
-	text(flagUserID)
+	e.User = keep(&r.user, text(flagUserID))
 	if e.Count > 1 {
 		e.form = open // it says so itself
 	}
@@ -80,6 +80,8 @@ func (r *Reader) readHeaders(f fields, e *Envelope) {
 			}
 		case headerCount:
 			e.Count = max(1, int(min(integer(kind, value), math.MaxInt32)))
+		case headerOffset:
+			e.Offset, e.InStream = integer(kind, value), true
 		case headerDropped:
 			e.Dropped = uint64(max(0, integer(kind, value)))
 		default:

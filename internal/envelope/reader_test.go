@@ -55,7 +55,7 @@ func TestForeignMessages(t *testing.T) {
 		{"milliseconds", foreign(flagTimestamp, uint64(1_700_000_000_123)), Envelope{Count: 1, Time: time.UnixMilli(1_700_000_000_123)}},
 		{"all properties", foreign(0xFFF8, "text/plain", "gzip", wire.Table{{Key: "host", Value: "h"}}, byte(2), byte(9), "correlation", "reply",
 			"1000", producer+"/7", uint64(1_700_000_000), "type", "user", "app"),
-			Envelope{Count: 1, Encoding: "gzip", Host: "h", Producer: producer, Seq: 7, Time: time.Unix(1_700_000_000, 0), App: "app"}},
+			Envelope{Count: 1, Encoding: "gzip", Host: "h", Producer: producer, Seq: 7, Time: time.Unix(1_700_000_000, 0), User: "user", App: "app"}},
 		{"cut within a string", foreign(flagMessageID|flagAppID, producer+"/7", "app")[:43], Envelope{Count: 1, Producer: producer, Seq: 7}},
 		{"cut within the headers", headers(wire.Field{Key: "host", Value: "h"})[:9], Envelope{Count: 1}},
 		{"a table that ends outside", []byte("\x20\x00\xff\xff\xff\xff\x04hostS"), Envelope{Count: 1}},

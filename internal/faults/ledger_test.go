@@ -101,8 +101,20 @@ func (s *sightings) see(id string, seq uint64, body []byte, attempted func(name 
 // tell notes a gap.
 func (s *sightings) tell(g *sink.Gap) {
 	h := s.handler(g.Producer)
-	for seq := g.First; seq <= g.Last; seq++ {
-		h.told[seq] = true
+	for _, span := range g.Spans {
+		for seq := span.First; seq <= span.Last; seq++ {
+			h.told[seq] = true
+		}
+	}
+}
+
+// takeBack notes that what was told has come.
+func (s *sightings) takeBack(g *sink.Gap) {
+	h := s.handler(g.Producer)
+	for _, span := range g.Spans {
+		for seq := span.First; seq <= span.Last; seq++ {
+			delete(h.told, seq)
+		}
 	}
 }
 

@@ -66,6 +66,11 @@ func (tl *tail) notify(n sink.Notice) {
 		tl.gaps = append(tl.gaps, *n.Gap)
 		tl.seen.tell(n.Gap)
 	}
+	if n.Filled != nil {
+		tl.mu.Lock()
+		defer tl.mu.Unlock()
+		tl.seen.takeBack(n.Filled)
+	}
 }
 
 // Write notes the records.

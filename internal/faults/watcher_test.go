@@ -34,8 +34,19 @@ func watch(s *trial) *watcher {
 		if n.Gap != nil {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			for seq := n.Gap.First; seq <= n.Gap.Last; seq++ {
-				w.told[seq] = true
+			for _, span := range n.Gap.Spans {
+				for seq := span.First; seq <= span.Last; seq++ {
+					w.told[seq] = true
+				}
+			}
+		}
+		if n.Filled != nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, span := range n.Filled.Spans {
+				for seq := span.First; seq <= span.Last; seq++ {
+					delete(w.told, seq)
+				}
 			}
 		}
 	}}

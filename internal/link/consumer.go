@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -18,16 +17,29 @@ type Delivery struct {
 	Tag        uint64
 	Properties []byte // flags and list, as in a content header (AMQP 0-9-1 section 4.2.6.1)
 	Body       []byte
+	Skipped    uint64 // bytes announced for a body that is longer than MaxBody, and left out
 }
+
+// MaxBody is the most bytes of a message that are read, as many as RabbitMQ takes
+// by default in any series. Of a longer one the broker's announcement is all that
+// is kept: a peer can announce 2^64-1.
+const MaxBody = 128 << 20
 
 // deliverySize is about what a Delivery itself takes.
 const deliverySize = 64
 
+// Size is about how many bytes of memory the message takes.
+func (d *Delivery) Size() int { return deliverySize + len(d.Properties) + len(d.Body) }
+
 // Consumer receives messages over a channel of its own. Like a Publisher's, they
 // go past the library, which would decode all their properties, allocate for each,
 // and hand every single one from goroutine to goroutine. What else is done on the
-// channel is done with the library. But for Arrived and Ended, one goroutine
-// uses a Consumer.
+// channel is done with the library. But for Arrived, Crowded and Ended, one
+// goroutine uses a Consumer.
+//
+// Reading never waits for Take: the broker must not take us for dead, nor we the
+// broker, and what the library asks for is answered behind the messages that are
+// under way. Crowded tells when it is time to have the broker stop.
 type Consumer struct {
 	*amqp.Channel
 
@@ -35,6 +47,7 @@ type Consumer struct {
 	most    int                  // bytes of a frame's payload
 	ended   <-chan amqp.Delivery // the library's, which gets none
 	arrived chan struct{}        // has a value when Take may have something
+	crowded chan struct{}        // has a value when more than readAhead waits for Take
 
 	// Owned by the library's reader: the message that is coming.
 	coming Delivery
@@ -42,21 +55,15 @@ type Consumer struct {
 	left   uint64 // bytes of its body to come
 	chunk  []byte // for the next messages; those that have come point into it
 
-	taken chan struct{} // has a value when Take has made room
-
-	mu      sync.Mutex // guards what follows
-	ready   []Delivery
-	bytes   int  // of ready
-	news    bool // a message came since tell
-	hurried bool // nothing waits for Take: not before the next one
-	readAll bool // nor then
+	mu    sync.Mutex // guards what follows
+	ready []Delivery
+	bytes int  // of ready
+	news  bool // a message came since tell
 }
 
-// readAhead is about how many bytes of messages are read before Take, which
-// prefetch counts in messages alone: a batch may have a megabyte. Reading waits
-// for Take no longer than patience, and then goes on: the broker must not take us
-// for dead, nor we the broker.
-const readAhead = 2 << 20
+// ReadAhead is about how many bytes of messages may wait for Take, which prefetch
+// counts in messages alone: one may have 10 bytes or many megabytes.
+const ReadAhead = 8 << 20
 
 // chunkSize is how much memory small messages share.
 const chunkSize = 64 << 10
@@ -67,26 +74,34 @@ func (c *Conn) Consumer() (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &Consumer{
-		Channel: ch,
-		channel: uint16(c.frames.opened.Load()),
-		most:    c.maxFrame() - wire.FrameOverhead,
-		arrived: make(chan struct{}, 1),
-		taken:   make(chan struct{}, 1),
-		want:    wire.FrameMethod,
-	}
+	in := newConsumer(uint16(c.frames.opened.Load()), c.maxFrame()-wire.FrameOverhead)
+	in.Channel = ch
 	c.frames.consumer.Store(in)
 	return in, nil
 }
 
-// Start starts an exclusive consumer of the queue, with acknowledgements.
-func (in *Consumer) Start(queue, tag string) (err error) {
-	in.ended, err = in.Consume(queue, tag, false, true, false, false, nil)
+func newConsumer(channel uint16, most int) *Consumer {
+	return &Consumer{
+		channel: channel,
+		most:    most,
+		arrived: make(chan struct{}, 1),
+		crowded: make(chan struct{}, 1),
+		want:    wire.FrameMethod,
+	}
+}
+
+// Start starts a consumer of the queue, with acknowledgements. It may be started
+// again, with another tag, after Cancel.
+func (in *Consumer) Start(queue, tag string, exclusive bool, args amqp.Table) (err error) {
+	in.ended, err = in.Consume(queue, tag, false, exclusive, false, false, args)
 	return err
 }
 
 // Arrived has a value when there may be something new to Take.
 func (in *Consumer) Arrived() <-chan struct{} { return in.arrived }
+
+// Crowded has a value when more than ReadAhead bytes wait for Take, or did.
+func (in *Consumer) Crowded() <-chan struct{} { return in.crowded }
 
 // Ended is closed when no more messages come: the consumer is cancelled, or the
 // channel closed. Those that came before can be taken still.
@@ -99,25 +114,8 @@ func (in *Consumer) Take(last []Delivery) []Delivery {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	taken := in.ready
-	in.ready, in.bytes, in.hurried = last[:0], 0, false
-	in.makeRoom()
+	in.ready, in.bytes = last[:0], 0
 	return taken
-}
-
-// ReadAll has what comes from now on read at once, whether it is taken or not:
-// what the library is asked for is answered behind it.
-func (in *Consumer) ReadAll() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.readAll = true
-	in.makeRoom()
-}
-
-func (in *Consumer) makeRoom() {
-	select {
-	case in.taken <- struct{}{}:
-	default:
-	}
 }
 
 // tell makes Arrived ready when messages have come since it last did.
@@ -128,8 +126,13 @@ func (in *Consumer) tell() {
 		return
 	}
 	in.news = false
+	raise(in.arrived)
+}
+
+// raise gives a channel its value, if it has none.
+func raise(flag chan struct{}) {
 	select {
-	case in.arrived <- struct{}{}:
+	case flag <- struct{}{}:
 	default:
 	}
 }
@@ -188,8 +191,13 @@ func (in *Consumer) readHeader(f *frames, size int) (mine bool, err error) {
 	}
 	in.left = binary.BigEndian.Uint64(header[4:])
 	in.coming.Properties = header[fixed:]
-	// What is announced need not come.
-	in.coming.Body = in.space(int(min(in.left, 1<<20)))
+	if in.left > MaxBody {
+		in.coming.Skipped = in.left
+		in.hand() // the rest may never come
+	} else {
+		// What is announced need not come.
+		in.coming.Body = in.space(int(min(in.left, 1<<20)))
+	}
 	in.want = wire.FrameBody
 	in.complete()
 	return true, nil
@@ -199,7 +207,12 @@ func (in *Consumer) readBody(f *frames, size int) (mine bool, err error) {
 	if uint64(size) > in.left {
 		return false, nil
 	}
-	if in.coming.Body, err = in.readPayload(f, in.coming.Body, size); err != nil {
+	if in.coming.Skipped > 0 {
+		in.chunk, err = in.readPayload(f, in.chunk[:0], size)
+	} else {
+		in.coming.Body, err = in.readPayload(f, in.coming.Body, size)
+	}
+	if err != nil {
 		return true, err
 	}
 	in.left -= uint64(size)
@@ -207,40 +220,28 @@ func (in *Consumer) readBody(f *frames, size int) (mine bool, err error) {
 	return true, nil
 }
 
-// complete hands over the message once nothing of it is missing, and waits for
-// Take when there is much by now.
+// complete hands over the message once nothing of it is missing.
 func (in *Consumer) complete() {
 	if in.left > 0 {
 		return
 	}
 	in.want = wire.FrameMethod
-	in.mu.Lock()
-	in.ready = append(in.ready, in.coming)
-	in.bytes += deliverySize + len(in.coming.Properties) + len(in.coming.Body)
-	in.news = true
-	in.mu.Unlock()
-	if !in.full() {
-		return
-	}
-	in.tell()
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	for in.full() {
-		select {
-		case <-in.taken:
-		case <-late.C:
-			in.mu.Lock()
-			in.hurried = true
-			in.mu.Unlock()
-		}
+	if in.coming.Skipped == 0 {
+		in.hand()
 	}
 }
 
-// full reports whether reading should wait for Take.
-func (in *Consumer) full() bool {
+// hand hands over the message.
+func (in *Consumer) hand() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.bytes > readAhead && !in.hurried && !in.readAll
+	in.ready = append(in.ready, in.coming)
+	in.bytes += in.coming.Size()
+	in.news = true
+	if in.bytes > ReadAhead {
+		raise(in.crowded)
+		raise(in.arrived)
+	}
 }
 
 // readPayload reads a frame, and appends its payload to dst.

@@ -32,7 +32,7 @@ func header(channel uint16, size uint64, properties string) string {
 // newTestConsumer returns a Consumer on channel 7 of frames that read from r.
 func newTestConsumer(r io.Reader) (*Consumer, *frames) {
 	f := newFrames(&scriptConn{Reader: r})
-	in := &Consumer{channel: 7, most: 1 << 20, want: wire.FrameMethod, arrived: make(chan struct{}, 1), taken: make(chan struct{}, 1)}
+	in := newConsumer(7, 1<<20)
 	f.consumer.Store(in)
 	return in, f
 }
@@ -60,7 +60,6 @@ func TestMessagesAreTakenOutOfWhatTheLibraryReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in, f := newTestConsumer(r)
-			in.ReadAll() // nobody takes meanwhile
 			got, err := io.ReadAll(iotest.HalfReader(f))
 			if err != nil || withoutHearts(got) != other+cancel {
 				t.Errorf("the library reads %q, %v", got, err)
@@ -108,7 +107,7 @@ func TestMalformedMessages(t *testing.T) {
 		{"header without an end", deliver(7, 1) + cut(header(7, 1, "\x00\x00")) + heart, "", errFrameEnd},
 		{"body without an end", begun + cut(frame(wire.FrameBody, 7, "abc")), "", errFrameEnd},
 		{"half a body", begun + "\x03\x00\x07\x00\x00\x00\x03a", "", io.ErrUnexpectedEOF},
-		{"a body that does not come", deliver(7, 1) + header(7, 1<<63, "\x00\x00"), "", nil},
+		{"a body that does not come", deliver(7, 1) + header(7, MaxBody, "\x00\x00"), "", nil},
 	} {
 		in, f := newTestConsumer(iotest.OneByteReader(strings.NewReader(tt.stream)))
 		got, err := io.ReadAll(f)
@@ -121,48 +120,53 @@ func TestMalformedMessages(t *testing.T) {
 	}
 }
 
-// TestReadingAheadIsBounded lets a broker send more than is taken.
-func TestReadingAheadIsBounded(t *testing.T) {
-	const size = 100_000
+// TestWhoReadsTooFarAheadIsTold reads what nobody takes: the library's frames
+// behind it must get through, and the broker is to be stopped meanwhile.
+func TestWhoReadsTooFarAheadIsTold(t *testing.T) {
+	const size = 1 << 20
 	message := deliver(7, 1) + header(7, size, "\x00\x00") + frame(wire.FrameBody, 7, strings.Repeat("x", size))
-	synctest.Test(t, func(t *testing.T) {
-		r, w := io.Pipe()
-		in, f := newTestConsumer(r)
-		sent, all := 0, 10*readAhead/size
-		go func() {
-			for sent < all {
-				if _, err := io.WriteString(w, message); err != nil {
-					return
-				}
-				sent++
-			}
-		}()
-		read := make(chan error, 1)
-		go func() {
-			_, err := io.Copy(io.Discard, f)
-			read <- err
-		}()
-		most := readAhead/size + 3 // one that is over, one in the reader's buffer, one under way
-		var last []Delivery
-		for round := range 3 {
-			synctest.Wait()
-			if got := in.bytes; got <= readAhead || sent > (round+1)*most {
-				t.Errorf("round %d: %d messages sent, %d bytes are ready, want a little over %d", round, sent, got, readAhead)
-			}
-			<-in.Arrived()
-			last = in.Take(last)
-		}
-		// The peer must not be taken for dead.
-		time.Sleep(patience) // of the bubble's clock
-		synctest.Wait()
-		if sent != all {
-			t.Errorf("%d of %d messages are read, since nobody takes", sent, all)
-		}
-		w.Close()
-		if err := <-read; err != nil {
-			t.Error(err)
-		}
-	})
+	const fits = ReadAhead/size - 1
+	in, f := newTestConsumer(strings.NewReader(strings.Repeat(message, fits)))
+	if _, err := io.ReadAll(f); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-in.Crowded():
+		t.Errorf("crowded by %d MiB", fits)
+	default:
+	}
+	cancelled := method(7, wire.BasicCancelOkID, "\x03tag")
+	f.in.Reset(strings.NewReader(message + message + cancelled))
+	got, err := io.ReadAll(f)
+	if err != nil || withoutHearts(got) != cancelled {
+		t.Errorf("the library reads %d bytes, %v", len(got), err)
+	}
+	<-in.Crowded()
+	if n := len(in.Take(nil)); n != fits+2 {
+		t.Errorf("got %d messages", n)
+	}
+}
+
+// TestABodyBeyondTheLimitIsSkipped has one that never ends, and one that does.
+func TestABodyBeyondTheLimitIsSkipped(t *testing.T) {
+	chunk := frame(wire.FrameBody, 7, strings.Repeat("x", 1<<20))
+	many := strings.NewReader(chunk)
+	parts := []io.Reader{strings.NewReader(deliver(7, 1) + header(7, MaxBody+1<<20, "\x00\x00"))}
+	for range MaxBody>>20 + 1 {
+		parts = append(parts, strings.NewReader(chunk))
+	}
+	parts = append(parts, strings.NewReader(deliver(7, 2)+header(7, 2, "\x00\x00")+frame(wire.FrameBody, 7, "ok")+deliver(7, 3)+header(7, 1<<64-1, "\x00\x00")), many)
+	in, f := newTestConsumer(io.MultiReader(parts...))
+	if got, err := io.ReadAll(f); err != nil || withoutHearts(got) != "" {
+		t.Errorf("the library reads %d bytes, %v", len(got), err)
+	}
+	got := in.Take(nil)
+	if len(got) != 3 || got[0].Skipped != MaxBody+1<<20 || string(got[1].Body) != "ok" || got[2].Skipped != 1<<64-1 {
+		t.Fatalf("got %d messages", len(got))
+	}
+	if n := cap(got[0].Body) + cap(got[2].Body) + cap(in.chunk); n > 2<<20 {
+		t.Errorf("they hold %d bytes", n)
+	}
 }
 
 // TestALongMessageKeepsTheLibraryAwake has the pauses fall into bodies, where
@@ -172,8 +176,7 @@ func TestALongMessageKeepsTheLibraryAwake(t *testing.T) {
 	stream := strings.Repeat(deliver(7, 1)+header(7, size, "\x00\x00")+frame(wire.FrameBody, 7, strings.Repeat("x", size)), 40)
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
-		in, f := newTestConsumer(r)
-		in.ReadAll()
+		_, f := newTestConsumer(r)
 		go func() {
 			defer w.Close()
 			for cut := 20_000; cut < len(stream); cut += size + 75 { // within each body

@@ -11,6 +11,9 @@ import (
 // inequivalent is how RabbitMQ says that an exchange exists otherwise.
 var inequivalent = regexp.MustCompile(`inequivalent arg '(\w+)'.* but current is '?([^' ]*)`)
 
+// inequivalentQueue is the same of a queue.
+var inequivalentQueue = regexp.MustCompile(`inequivalent arg`)
+
 // DeclareFanout makes sure of a durable fanout exchange. One that exists with
 // another durability is used as it is: the RabbitMQ tutorials differ among
 // languages. One of another type is an Error that names both. A user who may

@@ -16,10 +16,8 @@ import (
 // time. The library alone reads 4 KiB.
 const buffered = 64 << 10
 
-// patience is how long the library may get nothing from a peer that sends, and
-// reading may wait for a Consumer's Take: much less than one and a half of the
-// shortest heartbeat, a second, and than the 15 s after which RabbitMQ closes a
-// connection that takes nothing.
+// patience is how long the library may get nothing from a peer that sends: much
+// less than one and a half of the shortest heartbeat, a second.
 const patience = 300 * time.Millisecond
 
 const (

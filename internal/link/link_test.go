@@ -363,7 +363,7 @@ func consumer(t *testing.T, c *link.Conn, exchange string, prefetch int) (*link.
 		err = in.QueueBind(q.Name, "", exchange, false, nil)
 	}
 	if err == nil {
-		err = in.Start(q.Name, "tag")
+		err = in.Start(q.Name, "tag", true, nil)
 	}
 	if err != nil {
 		t.Fatal(err)

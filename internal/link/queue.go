@@ -1,0 +1,51 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// DeclareQueue makes sure of a durable queue. One that exists with other arguments
+// is used as it is; differs is what the broker says of them, quoted, or "". A user
+// who may not declare is let go on, as long as the queue exists. Each step has a
+// channel of its own; see DeclareFanout.
+func (c *Conn) DeclareQueue(name string, args amqp.Table) (differs string, err error) {
+	err = c.onChannel(func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(name, true, false, false, false, args)
+		return err
+	})
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	switch {
+	case ok && refusal.Code == amqp.PreconditionFailed && inequivalentQueue.MatchString(refusal.Reason):
+		return fmt.Sprintf("%q", refusal.Reason), nil
+	case ok && refusal.Code == amqp.AccessRefused:
+		if exists, probeErr := c.QueueExists(name); exists || probeErr != nil {
+			return "", probeErr
+		}
+	}
+	return "", err
+}
+
+// QueueExists looks for a durable queue. Where the broker refuses even that
+// (RabbitMQ 4.2.6 and later, without permissions), it is taken to exist.
+func (c *Conn) QueueExists(name string) (bool, error) {
+	err := c.onChannel(func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		return err
+	})
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	switch {
+	case err == nil, ok && refusal.Code == amqp.AccessRefused:
+		return true, nil
+	case ok && refusal.Code == amqp.NotFound:
+		return false, nil
+	}
+	return false, err
+}
+
+// Unmendable returns an Error that no retry mends, with its cause.
+func Unmendable(problem, hint string, cause error) *Error {
+	return &Error{Problem: problem, Hint: hint, Fatal: true, err: cause}
+}

@@ -1,0 +1,185 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/slogcast/slogcast/internal/envelope"
+	"github.com/slogcast/slogcast/internal/jsontext"
+)
+
+// pipe is the way of a record behind its source, which is a queue or a stream:
+//
+//	source -> sequence -> filter -> batch -> Writer
+//
+// It belongs to one goroutine. The Writer alone runs in another, which is waited
+// for.
+type pipe struct {
+	Config
+	writer    Writer
+	commit    func(context.Context) error // of a Committer, else nil
+	sequences *sequences
+	failed    error // ends Tail
+
+	batch   []Record // taken, not written
+	size    int      // about the bytes of it
+	foreign bool     // records without a number came
+	mean    float64  // bytes of a message's body
+
+	// While the Writer works, work is called for what comes from busy, and from
+	// time to time. Both are the source's.
+	busy <-chan struct{}
+	work func(crowded bool)
+}
+
+const (
+	// maxBatch is about how many records are written at a time. A message may hold
+	// many.
+	maxBatch = 4096
+
+	// maxSize is about how many bytes are, with what a record itself takes.
+	maxSize    = 4 << 20
+	recordSize = 128
+
+	// grace is how long a Writer may take once ctx has ended and nothing is left to
+	// drain: a terminal that was stopped with Ctrl-S must not hold up Ctrl-C.
+	grace = 500 * time.Millisecond
+
+	// lookEvery is how often a source is looked at while the Writer works, and
+	// gaps are told.
+	lookEvery = 250 * time.Millisecond
+
+	// slow is a Write behind which it is looked at, too.
+	slow = 5 * time.Millisecond
+
+	// maxNotices is how many gaps are told at a time.
+	maxNotices = 20
+)
+
+func newPipe(cfg Config, w Writer) *pipe {
+	p := &pipe{Config: cfg, writer: w, sequences: newSequences()}
+	if c, ok := w.(Committer); ok {
+		p.commit = c.Commit
+	}
+	return p
+}
+
+// take takes the records of a message, but for those that old says are too old.
+func (p *pipe) take(ctx context.Context, about *envelope.Envelope, body []byte, old func(*Record) bool) {
+	now := time.Now()
+	p.mean += (float64(len(body)) - p.mean) / 64
+	p.foreign = p.foreign || about.Seq == 0
+	for seq, one := range about.Records(body) {
+		r := Record{
+			Body:     one,
+			Producer: about.Producer,
+			Seq:      seq,
+			App:      about.App,
+			Host:     about.Host,
+			Sent:     about.Time,
+			Received: now,
+			Encoding: about.Encoding,
+			Headers:  Value(about.Headers),
+			object:   jsontext.IsObject(one),
+		}
+		if old != nil && old(&r) {
+			continue
+		}
+		if p.sequences.see(about, seq, one, now) && (p.Filter == nil || p.Filter(&r)) {
+			p.batch = append(p.batch, r)
+			p.size += len(one) + len(r.Host) + recordSize
+		}
+		if len(p.batch) >= maxBatch || p.size >= maxSize {
+			if p.write(ctx); p.failed != nil {
+				return
+			}
+		}
+	}
+	if len(p.sequences.ready) > maxHoles {
+		p.tell(ctx, false)
+	}
+}
+
+// tell tells what is known to be missing by now, behind what came before it.
+func (p *pipe) tell(ctx context.Context, all bool) {
+	notices := p.sequences.report(time.Now(), all)
+	if len(notices) == 0 {
+		return
+	}
+	p.write(ctx)
+	var gaps int
+	var records uint64
+	for _, n := range notices {
+		if n.Gap != nil {
+			if gaps++; gaps > maxNotices {
+				records += n.Gap.Count()
+				continue
+			}
+		}
+		p.Notify(n)
+	}
+	if records > 0 {
+		p.Notify(Notice{Remark: fmt.Sprintf("gaps: %d more records are missing, in %d more places and for other causes", records, gaps-maxNotices)})
+	}
+}
+
+// write writes the batch.
+func (p *pipe) write(ctx context.Context) {
+	if len(p.batch) == 0 || p.failed != nil {
+		return
+	}
+	batch, write := p.batch, p.writer.Write
+	if c, ok := p.writer.(Committer); ok {
+		write = c.Append
+	}
+	p.wait(ctx, func(ctx context.Context) error { return write(ctx, batch) })
+	if _, stalled := p.failed.(*Stalled); stalled {
+		p.batch = nil // it is the Writer's
+		return
+	}
+	clear(p.batch)
+	p.batch, p.size = p.batch[:0], 0
+}
+
+// wait has the Writer do something, and sets failed when it can't. A Writer that
+// waits for something is left behind some time after ctx has ended.
+func (p *pipe) wait(ctx context.Context, do func(context.Context) error) {
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = do(ctx)
+	}()
+	start := time.Now()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-done:
+			if p.work != nil && time.Since(start) > slow {
+				p.work(false)
+			}
+			p.failed = err
+			return
+		case <-p.busy:
+			p.work(true)
+			continue
+		case <-look.C:
+			if p.work != nil {
+				p.work(false)
+			}
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	late := time.NewTimer(max(grace, p.Drain))
+	defer late.Stop()
+	select {
+	case <-done:
+		p.failed = err
+	case <-late.C:
+		p.failed = &Stalled{Done: done}
+	}
+}

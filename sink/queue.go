@@ -1,0 +1,250 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/internal/link"
+)
+
+// Queue is what records wait in at the broker. The zero value is a temporary
+// queue of this tail alone, which goes with its connection.
+type Queue struct {
+	// Name is that of a durable queue, which keeps records while nobody receives.
+	// It is created if it is missing, with Config's bounds, and used as it is
+	// otherwise. Several tails may share it: each record goes to one of them, so
+	// that none can tell what is missing.
+	Name string
+
+	// Quorum creates the named queue replicated over a cluster's nodes.
+	Quorum bool
+
+	// History says that records come from the stream of that name, or of
+	// HistoryName if Name is empty: those since From, then the live ones. A stream
+	// keeps its records, and a slow reader costs it nothing. It must exist.
+	History bool
+
+	// From is where to begin in the stream.
+	From Offset
+}
+
+func (q *Queue) temporary() bool { return q.Name == "" && !q.History }
+
+// subscription is a queue, bound to the exchange, and what has come from it over
+// one connection.
+type subscription struct {
+	*tail
+	in     *link.Consumer
+	queue  string
+	closed <-chan *amqp.Error
+
+	pace   pace
+	tag    int  // of the consumer, counted
+	paused bool // the consumer is cancelled until what it handed over is written
+
+	came []link.Delivery // from in
+	at   int             // those before it have been taken
+
+	pending int    // messages not flushed
+	last    uint64 // delivery tag of the last of them
+
+	unacked int         // messages flushed and not acknowledged
+	flushed uint64      // delivery tag of the last of them
+	late    *time.Timer // for acknowledging fewer than are worth it
+}
+
+// consumerTag names the consumer. The library's default would show os.Args[0].
+const consumerTag = "logtail"
+
+func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
+	s := &subscription{tail: t, pace: newPace(t.Prefetch), late: time.NewTimer(ackWithin)}
+	if !t.Queue.History {
+		if err := s.useExchange(c); err != nil {
+			return nil, err
+		}
+	}
+	in, err := c.Consumer()
+	if err != nil {
+		return nil, err
+	}
+	s.in = in
+	if err := s.declare(c); err != nil {
+		return nil, err
+	}
+	s.closed = in.NotifyClose(make(chan *amqp.Error, 1))
+	if err := s.start(); err != nil {
+		return nil, refused(err, c.Endpoint, "consume from "+s.named(), "permission to read "+s.pattern())
+	}
+	t.sequences.connection++
+	return s, nil
+}
+
+// named and pattern are what the queue is called in errors.
+func (s *subscription) named() string {
+	if s.Queue.temporary() {
+		return "its queue"
+	}
+	return fmt.Sprintf("queue %q", s.queue)
+}
+
+func (s *subscription) pattern() string {
+	if s.Queue.temporary() {
+		return "amq.gen-.*"
+	}
+	return s.queue
+}
+
+// useExchange makes sure of the exchange, and remarks on what may surprise.
+func (t *tail) useExchange(c *link.Conn) error {
+	kind, created, err := c.UseExchange(t.Exchange)
+	bare := len(t.Keys) == 1 && t.Keys[0] == anyKey
+	switch {
+	case err != nil:
+		return err
+	case created:
+		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q did not exist: created it, as a durable fanout", t.Exchange)})
+	case kind == amqp.ExchangeDirect && bare:
+		return link.Unmendable(fmt.Sprintf("exchange %q on %s is of type direct, and sends nothing without a binding key", t.Exchange, c.Endpoint),
+			"name the keys to bind with, or another exchange", ErrKeys)
+	case kind == amqp.ExchangeFanout && !bare && t.sequences.connection == 0:
+		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q is of type fanout: it sends everything, whatever the binding keys", t.Exchange)})
+	}
+	return nil
+}
+
+// declare makes sure of the queue and its bindings.
+func (s *subscription) declare(c *link.Conn) error {
+	var err error
+	switch {
+	case s.Queue.History:
+		return s.findHistory(c)
+	case s.Queue.Name != "":
+		err = s.declareNamed(c)
+	default:
+		// Exclusive without auto-delete: the queue goes with the connection, not
+		// with the consumer.
+		var q amqp.Queue
+		q, err = s.in.QueueDeclare("", false, false, true, false, s.bounds())
+		s.queue = q.Name
+	}
+	if err != nil {
+		return refused(err, c.Endpoint, "declare a queue", "permission to configure, write and read "+s.pattern())
+	}
+	if err := s.bind(); err != nil {
+		return refused(err, c.Endpoint, "bind "+s.named()+" to exchange "+s.Exchange, "permission to write "+s.pattern()+" and to read "+s.Exchange)
+	}
+	return nil
+}
+
+// declareNamed declares a durable queue.
+func (s *subscription) declareNamed(c *link.Conn) error {
+	args := s.bounds()
+	if s.Queue.Quorum {
+		args["x-queue-type"] = "quorum"
+	}
+	s.queue = s.Queue.Name
+	differs, err := c.DeclareQueue(s.queue, args)
+	if err != nil {
+		return err
+	}
+	if differs != "" && differs != s.differs {
+		s.differs = differs
+		s.Notify(Notice{Remark: fmt.Sprintf("queue %q exists with other arguments, and is used as it is: %s", s.queue, differs)})
+	}
+	return s.look()
+}
+
+// bounds are the arguments of a queue with Config's bounds.
+func (s *subscription) bounds() amqp.Table {
+	args := amqp.Table{}
+	if s.MaxLength > 0 {
+		args["x-max-length"] = int64(s.MaxLength)
+	}
+	if s.MaxBytes > 0 {
+		args["x-max-length-bytes"] = int64(s.MaxBytes)
+	}
+	return args
+}
+
+// bind binds the queue, or makes sure that it is bound: when the exchange is
+// deleted the binding goes with it, and nobody tells the consumer.
+func (s *subscription) bind() error {
+	for _, key := range s.Keys {
+		if err := s.in.QueueBind(s.queue, key, s.Exchange, false, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts a consumer.
+func (s *subscription) start() error {
+	if err := s.in.Qos(s.pace.prefetch, 0, false); err != nil {
+		return err
+	}
+	s.tag++
+	var args amqp.Table
+	if s.Queue.History {
+		args = s.offsetArgs()
+	}
+	s.paused = false
+	return s.in.Start(s.queue, s.consumer(), s.Queue.temporary(), args)
+}
+
+func (s *subscription) consumer() string { return fmt.Sprintf("%s-%d", consumerTag, s.tag) }
+
+// pause has the broker hand over no more for now. What is under way still comes.
+func (s *subscription) pause() error {
+	if s.paused {
+		return nil
+	}
+	s.paused = true
+	return s.in.Cancel(s.consumer(), false)
+}
+
+// look looks at the queue: whether it is at its bound, so that the broker drops
+// its oldest messages, and whether others receive from it, too.
+func (s *subscription) look() error {
+	if s.Queue.History || s.Queue.temporary() && s.MaxLength < 0 && s.MaxBytes < 0 {
+		return nil
+	}
+	q, err := s.in.QueueDeclarePassive(s.queue, !s.Queue.temporary(), false, s.Queue.temporary(), false, nil)
+	if err != nil {
+		return err
+	}
+	own := 0
+	if s.tag > 0 && !s.paused {
+		own = 1
+	}
+	if q.Consumers > own && !s.sequences.shared {
+		s.sequences.shared = true
+		s.Notify(Notice{Remark: fmt.Sprintf("others receive from queue %q, too: what is missing here is not told", s.queue)})
+	}
+	const nearly = 0.9
+	full := s.MaxLength > 0 && float64(q.Messages) >= nearly*float64(s.MaxLength) ||
+		s.MaxBytes > 0 && float64(q.Messages)*s.mean >= nearly*float64(s.MaxBytes)
+	if full {
+		s.sequences.full = time.Now()
+		if s.foreign && !s.full {
+			s.Notify(Notice{Remark: fmt.Sprintf("this tail's queue is at its bound, with %d messages: the broker drops the oldest, and nobody counts those without a number", q.Messages)})
+		}
+	}
+	s.full = full
+	return nil
+}
+
+// refused says which permission is missing when the broker answers 403.
+func refused(err error, to link.Endpoint, what, missing string) error {
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	if !ok || refusal.Code != amqp.AccessRefused {
+		return err
+	}
+	return &link.Error{
+		Problem: fmt.Sprintf("%s on %s may not %s", to.Who(), to, what),
+		Hint:    "it needs " + missing + ": rabbitmqctl set_permissions",
+		Fatal:   true,
+	}
+}
