@@ -129,7 +129,10 @@ func (s *Server) accept() {
 				return
 			}
 		default:
-			s.wg.Go(func() { s.ServeConn(nc) })
+			// Registered here, so that who came last is last to make room.
+			if c := s.newConn(nc); c != nil {
+				s.wg.Go(func() { s.serve(c) })
+			}
 		}
 	}
 }
@@ -148,11 +151,22 @@ func (s *Server) pause(d time.Duration) bool {
 
 // ServeConn serves one connection until it ends, and closes it.
 func (s *Server) ServeConn(nc net.Conn) {
+	if c := s.newConn(nc); c != nil {
+		s.serve(c)
+	}
+}
+
+// newConn registers a connection, or closes it when the server is closed.
+func (s *Server) newConn(nc net.Conn) *conn {
 	c := newConn(s, nc)
 	if !s.add(c) {
 		nc.Close()
-		return
+		return nil
 	}
+	return c
+}
+
+func (s *Server) serve(c *conn) {
 	defer s.remove(c)
 	c.serve()
 }
