@@ -83,13 +83,13 @@ func (p *producer) saw(seq, sum uint64) bool {
 	return n > 0 && p.sums[seq%n] == sum
 }
 
-// growSums makes room for n sums, a multiple of what there is.
-func (p *producer) growSums(n int) {
+// growSums makes room for n sums. It keeps those of the numbers up to last.
+func (p *producer) growSums(n int, last uint64) {
 	grown := make([]uint64, n)
-	if had := uint64(len(p.sums)); had > 0 {
-		for seq := p.last - min(p.last, had-1); seq <= p.last && seq >= p.last-min(p.last, had-1); seq++ {
-			grown[seq%uint64(n)] = p.sums[seq%had]
-		}
+	had := uint64(len(p.sums))
+	for i := range min(had, last) {
+		seq := last - i
+		grown[seq%uint64(n)] = p.sums[seq%had]
 	}
 	p.sums = grown
 }

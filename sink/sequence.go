@@ -82,6 +82,7 @@ func (s *sequences) see(e *envelope.Envelope, seq uint64, body []byte, now time.
 		return true
 	}
 	p := s.hear(e, seq)
+	before := p.last
 	sum := maphash.Bytes(s.seed, body) + seq*0x9E3779B97F4A7C15
 	switch {
 	case seq > p.last && seq-p.last > farthest:
@@ -106,7 +107,7 @@ func (s *sequences) see(e *envelope.Envelope, seq uint64, body []byte, now time.
 	case seq >= p.first:
 		s.count.unsure++
 	}
-	s.remember(p, seq, sum)
+	s.remember(p, before, seq, sum)
 	p.seen = now
 	return true
 }
@@ -186,13 +187,14 @@ func (s *sequences) close(p *producer) {
 	delete(s.open, p)
 }
 
-// remember keeps the sum of a record's number and body. The room for them grows
-// with the producer.
-func (s *sequences) remember(p *producer, seq, sum uint64) {
-	if n := len(p.sums); p.records > n && n < mostSums {
+// remember keeps the sum of a record's number and body, and those of numbers up to
+// before. The room for them grows with the producer.
+func (s *sequences) remember(p *producer, before, seq, sum uint64) {
+	// The numbers may be far apart, where many were dropped.
+	if n := len(p.sums); (p.records > n || p.last-p.first >= uint64(n) && p.records > n/16) && n < mostSums {
 		more := max(n, leastSums)
 		if n == 0 || s.sums+more <= maxSums {
-			p.growSums(n + more)
+			p.growSums(n+more, before)
 			s.sums += more
 		}
 	}

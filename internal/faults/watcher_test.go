@@ -16,6 +16,7 @@ type watcher struct {
 	done chan struct{} // closed when Tail has returned
 	err  error         // of Tail, once done is closed
 
+	ended bool       // owned by the trial
 	mu    sync.Mutex // guards what follows
 	times map[uint64]int
 	told  map[uint64]bool
@@ -96,6 +97,7 @@ func (w *watcher) check(seen *sighted) {
 		}
 		return
 	}
+	w.end() // what is missing is told a while later, or at the end
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	twice := 0
@@ -109,12 +111,16 @@ func (w *watcher) check(seen *sighted) {
 		}
 	}
 	if len(silent) > 0 || twice > 0 {
-		w.s.errorf("the tail showed %d of %d, neither shown nor told %v, %d twice", len(w.times), w.last, silent, twice)
+		w.s.errorf("the tail showed %d of %d, neither shown nor told %d: %v, %d twice", len(w.times), w.last, len(silent), silent[:min(len(silent), 10)], twice)
 	}
 }
 
-// end ends the Tail.
+// end ends the Tail. It may be called again.
 func (w *watcher) end() {
+	if w.ended {
+		return
+	}
+	w.ended = true
 	w.stop()
 	select {
 	case <-w.done:
