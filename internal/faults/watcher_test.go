@@ -82,7 +82,8 @@ func (w *watcher) seen(seq uint64) bool {
 	return w.times[seq] > 0
 }
 
-// check waits for the last record that the broker got, and compares.
+// check waits for the last record that the broker got, ends the Tail, which tells
+// what is missing by then, and compares.
 func (w *watcher) check(seen *sighted) {
 	late := time.After(soon)
 	for poll := time.Tick(time.Millisecond); seen.last > 0 && !w.seen(seen.last); {
@@ -96,6 +97,7 @@ func (w *watcher) check(seen *sighted) {
 		}
 		return
 	}
+	w.end()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	twice := 0
