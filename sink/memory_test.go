@@ -3,6 +3,7 @@ package sink_test
 import (
 	"bytes"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,8 @@ func TestAStoppedOutputCostsAFixedNumberOfBytes(t *testing.T) {
 					}
 				}
 				most = max(most, heap()-before)
-				t.Logf("the tail holds up to %d MiB", most>>20)
+				memory, err := b.Ctl("eval", "erlang:memory(total) div 1048576.")
+				t.Logf("the tail holds up to %d MiB, the broker takes %s MiB in all (%v)", most>>20, strings.TrimSpace(memory), err)
 				if most > tt.most {
 					t.Errorf("the tail holds %d MiB", most>>20)
 				}
