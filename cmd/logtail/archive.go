@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/signal"
 	"time"
@@ -29,6 +30,10 @@ type archiveFlags struct {
 	free     floor
 	mode     fileMode
 	raw      bool
+
+	queue    string
+	quorum   bool
+	queueMax size
 }
 
 func newArchiveFlags() archiveFlags {
@@ -46,11 +51,14 @@ func (a *archiveFlags) register(f *pflag.FlagSet) {
 	f.Var(&a.every, "rotate-every", "make a segment every `DURATION`: 1h, 1d\nIt is counted from midnight, of local time or with --rotate-utc of UTC; weeks begin on Monday.")
 	f.BoolVar(&a.utc, "rotate-utc", false, "count --rotate-every from midnight in UTC")
 	f.Var(&a.compress, "compress", "compress segments, in the background: `FORMAT` zstd, gzip or none")
-	f.IntVar(&a.keep, "keep", 0, "keep this `NUMBER` of segments; the oldest go first")
+	f.Var(&count{&a.keep, 1, math.MaxInt32}, "keep", "keep this `NUMBER` of segments; the oldest go first")
 	f.Var(&a.age, "keep-age", "keep segments for this `DURATION`: 30d")
 	f.Var(&a.bytes, "keep-size", "keep at most this `SIZE`, the file included: 10GB")
 	f.Var(&a.free, "min-free", "leave this `SIZE` of the disk free, the oldest segments go: 5%, 1GB")
 	f.Var(&a.mode, "mode", "permissions of the files: `MODE`, in octal")
+	f.StringVar(&a.queue, "queue", "", "receive through the durable queue of this `NAME`\nIt is created if it is missing, and keeps records while no archiver runs. Archivers that share one share the work, each into its own file.")
+	f.BoolVar(&a.quorum, "quorum", false, "create --queue as a quorum queue, replicated in a cluster")
+	f.Var(&a.queueMax, "queue-max", "bound --queue to this `SIZE`: 10GB; the oldest records go first")
 	f.BoolVar(&a.raw, "raw", false, "keep the bodies alone, without @id, @app and @host\nWhat the broker sends again after a crash is then kept twice.")
 }
 
@@ -58,6 +66,10 @@ func (a *archiveFlags) check() error {
 	switch {
 	case a.file == "-":
 		return usagef("--file - is no file; logtail -o json writes to standard output")
+	case a.queue != "" && a.file == "":
+		return usagef("--queue needs --file")
+	case a.queue == "" && (a.quorum || a.queueMax > 0):
+		return usagef("--quorum and --queue-max need --queue")
 	case a.every > 0 && time.Duration(a.every) < time.Millisecond:
 		return usagef("--rotate-every is at least 1ms")
 	}
@@ -65,18 +77,28 @@ func (a *archiveFlags) check() error {
 }
 
 // The archive's queue has no bound while it lives, and what waits at the broker
-// when the archive is ended is still written.
+// when the archive is ended is still written, unless it is in a queue of a name.
 const (
 	archivePrefetch = 1024
 	archiveDrain    = 10 * time.Second
 )
 
-// archiveSettings makes the settings of an archive of a live tail's.
-func archiveSettings(cfg *sink.Config) {
+// settings makes the settings of an archive of a live tail's.
+func (a *archiveFlags) settings(cfg *sink.Config) {
 	cfg.MaxLength, cfg.MaxBytes = -1, -1
 	cfg.Prefetch = archivePrefetch
 	cfg.Linger = time.Second
-	cfg.Drain = archiveDrain
+	if a.fsync > 0 {
+		cfg.Linger = time.Duration(a.fsync)
+	}
+	if a.queue == "" {
+		cfg.Drain = archiveDrain
+		return
+	}
+	cfg.Queue = sink.Queue{Name: a.queue, Quorum: a.quorum}
+	if a.queueMax > 0 {
+		cfg.MaxBytes = int(a.queueMax)
+	}
 }
 
 // options are what the flags say of the archive.
@@ -129,21 +151,21 @@ func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Co
 		}
 	}()
 	defer onSignals(u, file)()
-	archiveSettings(&cfg)
-	if a.fsync > 0 {
-		cfg.Linger = time.Duration(a.fsync)
-	}
+	a.settings(&cfg)
 	counted := &counter{Archive: file}
 	err = selected.run(ctx, cfg, counted, sink.Tail)
 	u.notice("archived %d records to %s", counted.safe, a.file)
 	if left, ok := errors.AsType[*archive.Unwritten](err); ok {
-		u.hint(unwritten(left.Records))
+		u.hint(a.unwritten(left.Records))
 	}
 	return err
 }
 
 // unwritten says what becomes of the records that the disk did not take.
-func unwritten(n int) string {
+func (a *archiveFlags) unwritten(n int) string {
+	if a.queue != "" {
+		return fmt.Sprintf("%d records that had come wait in queue %q, with what else is there", n, a.queue)
+	}
 	return fmt.Sprintf("%d records that had come are lost with this tail's queue, and so is what waits in it", n)
 }
 

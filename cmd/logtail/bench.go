@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/slogcast/slogcast/cmd/logtail/internal/bench"
+	"github.com/slogcast/slogcast/sink"
 )
 
 const benchDescription = `Measure a broker with slogcast at both ends: records per second, the time from the
@@ -113,7 +114,7 @@ func newBenchSide(u *ui) *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			err := bench.Side(u.stdin, u.stdout, archiveSettings)
+			err := bench.Side(u.stdin, u.stdout, func(cfg *sink.Config) { archived := newArchiveFlags(); archived.settings(cfg) })
 			if errors.Is(err, bench.ErrNotStarted) {
 				return usagef("%s: %w", benchSide, err)
 			}

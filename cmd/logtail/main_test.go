@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 //	declare TYPE            declares $LOGTAIL_EXCHANGE beforehand
 //	publish KEY TEXT        publishes to it, with nothing but the text
 //	delete                  deletes it
+//	deletequeue NAME        deletes the queue
 //	broker FILE             sets $LOGTAIL_URL to the URL in the file
 //
 // $URL, and so $LOGTAIL_URL, is the broker, $WRONG the same with a wrong
@@ -61,15 +62,16 @@ func TestScripts(t *testing.T) {
 				return nil
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-				"start":   start,
-				"expect":  expect,
-				"signal":  signalJob,
-				"finish":  finish,
-				"lines":   countLines,
-				"declare": declare,
-				"publish": publish,
-				"delete":  deleteExchange,
-				"broker":  setBroker,
+				"start":       start,
+				"expect":      expect,
+				"signal":      signalJob,
+				"finish":      finish,
+				"lines":       countLines,
+				"deletequeue": deleteQueue,
+				"declare":     declare,
+				"publish":     publish,
+				"delete":      deleteExchange,
+				"broker":      setBroker,
 			},
 		})
 	})
@@ -181,6 +183,16 @@ func publish(ts *testscript.TestScript, _ bool, args []string) {
 
 func deleteExchange(ts *testscript.TestScript, _ bool, _ []string) {
 	withChannel(ts, func(ch *amqp.Channel, exchange string) error { return ch.ExchangeDelete(exchange, false, false) })
+}
+
+func deleteQueue(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := amqp.Dial(ts.Getenv("URL"))
+	ts.Check(err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	ts.Check(err)
+	_, err = ch.QueueDelete(args[0], false, false, false)
+	ts.Check(err)
 }
 
 func setBroker(ts *testscript.TestScript, _ bool, args []string) {
