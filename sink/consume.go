@@ -3,9 +3,7 @@ package sink
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -140,8 +138,8 @@ func (s *subscription) receive(ctx context.Context) error {
 			}
 		case <-s.ended():
 			return s.lost()
-		case reason := <-s.closed:
-			return cmp.Or[error](closeReason(reason), amqp.ErrClosed)
+		case reason := <-s.in.Closed():
+			return cmp.Or(reason, error(link.ErrEnded))
 		case <-linger.C:
 			if err := s.flush(ctx); err != nil {
 				return err
@@ -289,25 +287,14 @@ func (s *subscription) acknowledge(ctx context.Context) error {
 		}
 	}
 	s.unacked = 0
-	return s.in.Ack(s.flushed, true)
-}
-
-// closeReason is why the broker has closed the channel, nil when that is unknown.
-func closeReason(reason *amqp.Error) error {
-	switch {
-	case reason == nil:
-		return nil
-	case reason.Code == amqp.PreconditionFailed && strings.Contains(reason.Reason, "timed out"):
-		return errors.New("the broker has waited for an acknowledgement for longer than its consumer_timeout, and hands the records over again")
-	}
-	return reason
+	return s.in.Ack(s.flushed)
 }
 
 // lost returns why no more deliveries come.
 func (s *subscription) lost() error {
 	select {
-	case reason := <-s.closed:
-		return cmp.Or[error](closeReason(reason), amqp.ErrClosed)
+	case reason := <-s.in.Closed():
+		return cmp.Or(reason, error(link.ErrEnded))
 	case <-time.After(100 * time.Millisecond):
 		return fmt.Errorf("the broker has cancelled the consumer; was queue %q deleted?", s.queue)
 	}
@@ -349,7 +336,7 @@ func (s *subscription) takeRest(ctx context.Context) {
 // drain unbinds the queue, so that nothing new comes, and writes what is in it.
 func (s *subscription) drain(ctx context.Context) error {
 	for _, key := range s.Keys {
-		if err := s.in.QueueUnbind(s.queue, key, s.Exchange, nil); err != nil {
+		if err := s.in.Unbind(s.queue, key, s.Exchange); err != nil {
 			return err
 		}
 	}
@@ -369,8 +356,8 @@ func (s *subscription) drain(ctx context.Context) error {
 		case <-s.ended():
 			return s.lost()
 		case <-poll.C:
-			q, err := s.in.QueueDeclarePassive(s.queue, false, false, true, false, nil)
-			if err != nil || q.Messages == 0 {
+			messages, _, err := s.in.Look(s.queue, true)
+			if err != nil || messages == 0 {
 				return err
 			}
 			if err := s.flush(ctx); err != nil || s.failed != nil {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/slogcast/slogcast/internal/envelope"
 	"github.com/slogcast/slogcast/internal/link"
 )
@@ -53,7 +51,7 @@ func (s *subscription) findHistory(c *link.Conn) error {
 }
 
 // offsetArgs says where a consumer of the stream begins.
-func (s *subscription) offsetArgs() amqp.Table {
+func (s *subscription) offsetArgs() link.Args {
 	var offset any = "next"
 	switch from := s.Queue.From; {
 	case s.progress.begun:
@@ -67,7 +65,7 @@ func (s *subscription) offsetArgs() amqp.Table {
 		offset = from.Since.Add(-time.Second) // an AMQP timestamp has whole seconds
 	}
 	s.progress.check = true
-	return amqp.Table{"x-stream-offset": offset}
+	return link.Args{"x-stream-offset": offset}
 }
 
 // place notes where in the stream a message stands. It reports whether it is new:

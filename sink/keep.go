@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/slogcast/slogcast/internal/link"
 )
 
@@ -27,8 +25,8 @@ const (
 )
 
 // args returns the arguments of the stream.
-func (r Retention) args() amqp.Table {
-	args := amqp.Table{"x-queue-type": "stream"}
+func (r Retention) args() link.Args {
+	args := link.Args{"x-queue-type": "stream"}
 	if r.MaxAge > 0 {
 		args["x-max-age"] = strconv.FormatInt(int64(r.MaxAge/time.Second), 10) + "s"
 	}
@@ -51,14 +49,14 @@ func CreateHistory(ctx context.Context, cfg Config, keep Retention) (differs str
 			return err
 		}
 		if differs, err = c.DeclareQueue(stream, keep.args()); err != nil {
-			return refused(err, c.Endpoint, fmt.Sprintf("declare stream %q", stream), fmt.Sprintf("permission to configure and write %s, and to read %s", stream, t.Exchange))
+			return link.Denied(err, c.Endpoint, fmt.Sprintf("declare stream %q", stream), fmt.Sprintf("permission to configure and write %s, and to read %s", stream, t.Exchange))
 		}
 		in, err := c.Consumer()
 		if err != nil {
 			return err
 		}
 		s := subscription{tail: t, in: in, queue: stream}
-		return refused(s.bind(), c.Endpoint, fmt.Sprintf("bind stream %q to exchange %s", stream, t.Exchange), fmt.Sprintf("permission to write %s and to read %s", stream, t.Exchange))
+		return link.Denied(s.bind(), c.Endpoint, fmt.Sprintf("bind stream %q to exchange %s", stream, t.Exchange), fmt.Sprintf("permission to write %s and to read %s", stream, t.Exchange))
 	})
 	return differs, err
 }
@@ -71,12 +69,7 @@ func DeleteHistory(ctx context.Context, cfg Config) error {
 		if err := s.findHistory(c); err != nil {
 			return err
 		}
-		in, err := c.Consumer()
-		if err != nil {
-			return err
-		}
-		_, err = in.QueueDelete(stream, false, false, false)
-		return refused(err, c.Endpoint, fmt.Sprintf("delete stream %q", stream), "permission to configure "+stream)
+		return link.Denied(c.DeleteQueue(stream), c.Endpoint, fmt.Sprintf("delete stream %q", stream), "permission to configure "+stream)
 	})
 }
 

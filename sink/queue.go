@@ -1,11 +1,8 @@
 package sink
 
 import (
-	"errors"
 	"fmt"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/link"
 )
@@ -37,9 +34,8 @@ func (q *Queue) temporary() bool { return q.Name == "" && !q.History }
 // one connection.
 type subscription struct {
 	*tail
-	in     *link.Consumer
-	queue  string
-	closed <-chan *amqp.Error
+	in    *link.Consumer
+	queue string
 
 	pace   pace
 	tag    int  // of the consumer, counted
@@ -74,9 +70,8 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 	if err := s.declare(c); err != nil {
 		return nil, err
 	}
-	s.closed = in.NotifyClose(make(chan *amqp.Error, 1))
 	if err := s.start(); err != nil {
-		return nil, refused(err, c.Endpoint, "consume from "+s.named(), "permission to read "+s.pattern())
+		return nil, link.Denied(err, c.Endpoint, "consume from "+s.named(), "permission to read "+s.pattern())
 	}
 	t.sequences.connection++
 	return s, nil
@@ -106,10 +101,10 @@ func (t *tail) useExchange(c *link.Conn) error {
 		return err
 	case created:
 		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q did not exist: created it, as a durable fanout", t.Exchange)})
-	case kind == amqp.ExchangeDirect && bare:
+	case kind == link.Direct && bare:
 		return link.Unmendable(fmt.Sprintf("exchange %q on %s is of type direct, and sends nothing without a binding key", t.Exchange, c.Endpoint),
 			"name the keys to bind with, or another exchange", ErrKeys)
-	case kind == amqp.ExchangeFanout && !bare && t.sequences.connection == 0:
+	case kind == link.Fanout && !bare && t.sequences.connection == 0:
 		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q is of type fanout: it sends everything, whatever the binding keys", t.Exchange)})
 	}
 	return nil
@@ -124,17 +119,13 @@ func (s *subscription) declare(c *link.Conn) error {
 	case s.Queue.Name != "":
 		err = s.declareNamed(c)
 	default:
-		// Exclusive without auto-delete: the queue goes with the connection, not
-		// with the consumer.
-		var q amqp.Queue
-		q, err = s.in.QueueDeclare("", false, false, true, false, s.bounds())
-		s.queue = q.Name
+		s.queue, err = s.in.DeclareTemporary(s.bounds())
 	}
 	if err != nil {
-		return refused(err, c.Endpoint, "declare a queue", "permission to configure, write and read "+s.pattern())
+		return link.Denied(err, c.Endpoint, "declare a queue", "permission to configure, write and read "+s.pattern())
 	}
 	if err := s.bind(); err != nil {
-		return refused(err, c.Endpoint, "bind "+s.named()+" to exchange "+s.Exchange, "permission to write "+s.pattern()+" and to read "+s.Exchange)
+		return link.Denied(err, c.Endpoint, "bind "+s.named()+" to exchange "+s.Exchange, "permission to write "+s.pattern()+" and to read "+s.Exchange)
 	}
 	return nil
 }
@@ -158,8 +149,8 @@ func (s *subscription) declareNamed(c *link.Conn) error {
 }
 
 // bounds are the arguments of a queue with Config's bounds.
-func (s *subscription) bounds() amqp.Table {
-	args := amqp.Table{}
+func (s *subscription) bounds() link.Args {
+	args := link.Args{}
 	if s.MaxLength > 0 {
 		args["x-max-length"] = int64(s.MaxLength)
 	}
@@ -173,7 +164,7 @@ func (s *subscription) bounds() amqp.Table {
 // deleted the binding goes with it, and nobody tells the consumer.
 func (s *subscription) bind() error {
 	for _, key := range s.Keys {
-		if err := s.in.QueueBind(s.queue, key, s.Exchange, false, nil); err != nil {
+		if err := s.in.Bind(s.queue, key, s.Exchange); err != nil {
 			return err
 		}
 	}
@@ -182,16 +173,13 @@ func (s *subscription) bind() error {
 
 // start starts a consumer.
 func (s *subscription) start() error {
-	if err := s.in.Qos(s.pace.prefetch, 0, false); err != nil {
-		return err
-	}
 	s.tag++
-	var args amqp.Table
+	var args link.Args
 	if s.Queue.History {
 		args = s.offsetArgs()
 	}
 	s.paused = false
-	return s.in.Start(s.queue, s.consumer(), s.Queue.temporary(), args)
+	return s.in.Start(s.queue, s.consumer(), s.Queue.temporary(), s.pace.prefetch, args)
 }
 
 func (s *subscription) consumer() string { return fmt.Sprintf("%s-%d", consumerTag, s.tag) }
@@ -202,7 +190,7 @@ func (s *subscription) pause() error {
 		return nil
 	}
 	s.paused = true
-	return s.in.Cancel(s.consumer(), false)
+	return s.in.Cancel(s.consumer())
 }
 
 // look looks at the queue: whether it is at its bound, so that the broker drops
@@ -211,7 +199,7 @@ func (s *subscription) look() error {
 	if s.Queue.History || s.Queue.temporary() && s.MaxLength < 0 && s.MaxBytes < 0 {
 		return nil
 	}
-	q, err := s.in.QueueDeclarePassive(s.queue, !s.Queue.temporary(), false, s.Queue.temporary(), false, nil)
+	messages, consumers, err := s.in.Look(s.queue, s.Queue.temporary())
 	if err != nil {
 		return err
 	}
@@ -219,32 +207,19 @@ func (s *subscription) look() error {
 	if s.tag > 0 && !s.paused {
 		own = 1
 	}
-	if q.Consumers > own && !s.sequences.shared {
+	if consumers > own && !s.sequences.shared {
 		s.sequences.shared = true
 		s.Notify(Notice{Remark: fmt.Sprintf("others receive from queue %q, too: what is missing here is not told", s.queue)})
 	}
 	const nearly = 0.9
-	full := s.MaxLength > 0 && float64(q.Messages) >= nearly*float64(s.MaxLength) ||
-		s.MaxBytes > 0 && float64(q.Messages)*s.mean >= nearly*float64(s.MaxBytes)
+	full := s.MaxLength > 0 && float64(messages) >= nearly*float64(s.MaxLength) ||
+		s.MaxBytes > 0 && float64(messages)*s.mean >= nearly*float64(s.MaxBytes)
 	if full {
 		s.sequences.full = time.Now()
 		if s.foreign && !s.full {
-			s.Notify(Notice{Remark: fmt.Sprintf("this tail's queue is at its bound, with %d messages: the broker drops the oldest, and nobody counts those without a number", q.Messages)})
+			s.Notify(Notice{Remark: fmt.Sprintf("this tail's queue is at its bound, with %d messages: the broker drops the oldest, and nobody counts those without a number", messages)})
 		}
 	}
 	s.full = full
 	return nil
-}
-
-// refused says which permission is missing when the broker answers 403.
-func refused(err error, to link.Endpoint, what, missing string) error {
-	refusal, ok := errors.AsType[*amqp.Error](err)
-	if !ok || refusal.Code != amqp.AccessRefused {
-		return err
-	}
-	return &link.Error{
-		Problem: fmt.Sprintf("%s on %s may not %s", to.Who(), to, what),
-		Hint:    "it needs " + missing + ": rabbitmqctl set_permissions",
-		Fatal:   true,
-	}
 }

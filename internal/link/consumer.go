@@ -41,7 +41,8 @@ func (d *Delivery) Size() int { return deliverySize + len(d.Properties) + len(d.
 // broker, and what the library asks for is answered behind the messages that are
 // under way. Crowded tells when it is time to have the broker stop.
 type Consumer struct {
-	*amqp.Channel
+	library *amqp.Channel
+	closed  <-chan error // see Closed
 
 	channel uint16
 	most    int                  // bytes of a frame's payload
@@ -75,7 +76,7 @@ func (c *Conn) Consumer() (*Consumer, error) {
 		return nil, err
 	}
 	in := newConsumer(uint16(c.frames.opened.Load()), c.maxFrame()-wire.FrameOverhead)
-	in.Channel = ch
+	in.library, in.closed = ch, errorsOf(ch.NotifyClose(make(chan *amqp.Error, 1)))
 	c.frames.consumer.Store(in)
 	return in, nil
 }
@@ -88,13 +89,6 @@ func newConsumer(channel uint16, most int) *Consumer {
 		crowded: make(chan struct{}, 1),
 		want:    wire.FrameMethod,
 	}
-}
-
-// Start starts a consumer of the queue, with acknowledgements. It may be started
-// again, with another tag, after Cancel.
-func (in *Consumer) Start(queue, tag string, exclusive bool, args amqp.Table) (err error) {
-	in.ended, err = in.Consume(queue, tag, false, exclusive, false, false, args)
-	return err
 }
 
 // Arrived has a value when there may be something new to Take.

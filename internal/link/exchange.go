@@ -8,6 +8,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
+// Types of exchanges that are treated in ways of their own.
+const (
+	Fanout = amqp.ExchangeFanout
+	Direct = amqp.ExchangeDirect
+)
+
 // inequivalent is how RabbitMQ says that an exchange exists otherwise.
 var inequivalent = regexp.MustCompile(`inequivalent arg '(\w+)'.* but current is '?([^' ]*)`)
 
@@ -100,11 +106,6 @@ func (c *Conn) checkExchange(name string) error {
 		return nil
 	}
 	return err
-}
-
-// DeleteExchange deletes the exchange.
-func (c *Conn) DeleteExchange(name string) error {
-	return c.onChannel(func(ch *amqp.Channel) error { return ch.ExchangeDelete(name, false, false) })
 }
 
 // onChannel runs do on a channel that is thrown away afterwards.

@@ -355,20 +355,17 @@ func consumer(t *testing.T, c *link.Conn, exchange string, prefetch int) (*link.
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := in.Qos(prefetch, 0, false); err != nil {
-		t.Fatal(err)
-	}
-	q, err := in.QueueDeclare("", false, false, true, false, nil)
+	queue, err := in.DeclareTemporary(nil)
 	if err == nil {
-		err = in.QueueBind(q.Name, "", exchange, false, nil)
+		err = in.Bind(queue, "", exchange)
 	}
 	if err == nil {
-		err = in.Start(q.Name, "tag", true, nil)
+		err = in.Start(queue, "tag", true, prefetch, nil)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return in, q.Name
+	return in, queue
 }
 
 // TestMessagesPassWholeFromPublisherToConsumer does so on one connection, while
@@ -408,13 +405,16 @@ func TestMessagesPassWholeFromPublisherToConsumer(t *testing.T) {
 				n++
 			}
 			if len(last) > 0 {
-				if err := in.Ack(last[len(last)-1].Tag, true); err != nil {
+				if err := in.Ack(last[len(last)-1].Tag); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		confirmed(t, p, messages)
-		if _, err := in.QueueDelete(queue, false, false, false); err != nil {
+		if messages, consumers, err := in.Look(queue, true); err != nil || messages != 0 || consumers != 1 {
+			t.Errorf("got %d messages, %d consumers, %v", messages, consumers, err)
+		}
+		if err := in.Cancel("tag"); err != nil {
 			t.Fatal(err)
 		}
 		for range in.Ended() {

@@ -11,9 +11,9 @@ import (
 // is used as it is; differs is what the broker says of them, quoted, or "". A user
 // who may not declare is let go on, as long as the queue exists. Each step has a
 // channel of its own; see DeclareFanout.
-func (c *Conn) DeclareQueue(name string, args amqp.Table) (differs string, err error) {
+func (c *Conn) DeclareQueue(name string, args Args) (differs string, err error) {
 	err = c.onChannel(func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclare(name, true, false, false, false, args)
+		_, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table(args))
 		return err
 	})
 	refusal, ok := errors.AsType[*amqp.Error](err)
@@ -43,6 +43,14 @@ func (c *Conn) QueueExists(name string) (bool, error) {
 		return false, nil
 	}
 	return false, err
+}
+
+// DeleteQueue deletes the queue, with what is in it.
+func (c *Conn) DeleteQueue(name string) error {
+	return c.onChannel(func(ch *amqp.Channel) error {
+		_, err := ch.QueueDelete(name, false, false, false)
+		return err
+	})
 }
 
 // Unmendable returns an Error that no retry mends, with its cause.

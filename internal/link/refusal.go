@@ -37,6 +37,9 @@ func explainUse(to Endpoint, err error) *Error {
 		e.Hint = "name another exchange, or bind the internal one to it"
 		e.Fatal = true
 	}
+	if refusal.Code == amqp.PreconditionFailed && strings.Contains(refusal.Reason, "timed out") {
+		e.Problem = fmt.Sprintf("lost %s: the broker has waited for an acknowledgement for longer than its consumer_timeout, and hands the messages over again", to)
+	}
 	if m := missing.FindStringSubmatch(refusal.Reason); m != nil {
 		e.Problem = fmt.Sprintf("%s: there is no %s %q", to, m[1], m[2])
 	}
@@ -65,4 +68,18 @@ func TooLarge(err error) (most int, ok bool) {
 	reason := strings.ToLower(refusal.Reason)
 	return 0, refusal.Code == amqp.ContentTooLarge ||
 		refusal.Code == amqp.PreconditionFailed && strings.Contains(reason, "message") && (strings.Contains(reason, "size") || strings.Contains(reason, "large"))
+}
+
+// Denied says which permission is missing, where err is the broker's 403.
+func Denied(err error, to Endpoint, what, missing string) error {
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	if !ok || refusal.Code != amqp.AccessRefused {
+		return err
+	}
+	return &Error{
+		Problem: fmt.Sprintf("%s on %s may not %s", to.Who(), to, what),
+		Hint:    "it needs " + missing + ": rabbitmqctl set_permissions",
+		Fatal:   true,
+		err:     err,
+	}
 }

@@ -1,0 +1,55 @@
+package link
+
+import amqp "github.com/rabbitmq/amqp091-go"
+
+// What a Consumer asks of the broker on its channel. Each call blocks until the
+// broker has answered, and fails when the channel or the connection ends.
+
+// Args are arguments of a queue or a consumer: x-max-length, say.
+type Args map[string]any
+
+// DeclareTemporary declares a queue of this connection alone, which goes with it, and
+// returns the name that the broker has given it.
+func (in *Consumer) DeclareTemporary(args Args) (name string, err error) {
+	// Exclusive without auto-delete: the queue goes with the connection, not with
+	// the consumer.
+	q, err := in.library.QueueDeclare("", false, false, true, false, amqp.Table(args))
+	return q.Name, err
+}
+
+// Bind binds the queue to the exchange.
+func (in *Consumer) Bind(queue, key, exchange string) error {
+	return in.library.QueueBind(queue, key, exchange, false, nil)
+}
+
+// Unbind undoes Bind.
+func (in *Consumer) Unbind(queue, key, exchange string) error {
+	return in.library.QueueUnbind(queue, key, exchange, nil)
+}
+
+// Look returns how many messages wait in the queue, and how many receive from it. A
+// queue that does not exist ends the channel.
+func (in *Consumer) Look(queue string, temporary bool) (messages, consumers int, err error) {
+	q, err := in.library.QueueDeclarePassive(queue, !temporary, false, temporary, false, nil)
+	return q.Messages, q.Consumers, err
+}
+
+// Start starts a consumer of the queue, with acknowledgements, that is handed so many
+// messages before they are acknowledged. It may be started again, with another tag,
+// after Cancel.
+func (in *Consumer) Start(queue, tag string, exclusive bool, prefetch int, args Args) (err error) {
+	if err := in.library.Qos(prefetch, 0, false); err != nil {
+		return err
+	}
+	in.ended, err = in.library.Consume(queue, tag, false, exclusive, false, false, amqp.Table(args))
+	return err
+}
+
+// Cancel ends the consumer. What is under way still comes.
+func (in *Consumer) Cancel(tag string) error { return in.library.Cancel(tag, false) }
+
+// Ack acknowledges all messages up to the one with the tag. It does not wait.
+func (in *Consumer) Ack(tag uint64) error { return in.library.Ack(tag, true) }
+
+// Closed is closed, after the reason where there is one, when the channel has ended.
+func (in *Consumer) Closed() <-chan error { return in.closed }
