@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // Content types: one record, or several joined by newlines.
@@ -100,24 +102,6 @@ func RoutingKey(app, level string) string {
 	return cut(app, ShortString-len(level)) + level
 }
 
-// Property flags (AMQP 0-9-1 section 4.2.6.1): the first property is the highest
-// bit.
-const (
-	flagContentType = 1 << (15 - iota)
-	flagContentEncoding
-	flagHeaders
-	flagDeliveryMode
-	flagPriority
-	flagCorrelationID
-	flagReplyTo
-	flagExpiration
-	flagMessageID
-	flagTimestamp
-	flagType
-	flagUserID
-	flagAppID
-)
-
 // Delivery modes.
 const (
 	transient  = 1
@@ -128,19 +112,19 @@ const (
 // content header has them. The strings must be as Clean returns them; a time that
 // not every client can read is left out.
 func (e *Envelope) AppendProperties(dst []byte) []byte {
-	flags, contentType := uint16(flagContentType|flagHeaders|flagDeliveryMode), ContentTypeJSON
+	flags, contentType := uint16(wire.FlagContentType|wire.FlagHeaders|wire.FlagDeliveryMode), ContentTypeJSON
 	if e.Count > 1 {
 		contentType = ContentTypeNDJSON
 	}
 	if e.Seq > 0 {
-		flags |= flagMessageID
+		flags |= wire.FlagMessageID
 	}
 	timed := e.timed()
 	if timed {
-		flags |= flagTimestamp
+		flags |= wire.FlagTimestamp
 	}
 	if e.App != "" {
-		flags |= flagAppID
+		flags |= wire.FlagAppID
 	}
 	dst = binary.BigEndian.AppendUint16(dst, flags)
 	dst = appendShort(dst, contentType)

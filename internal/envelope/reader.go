@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/slogcast/slogcast/internal/jsontext"
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 // Reader reads envelopes. It remembers the strings of the last ones, as messages
@@ -21,56 +22,56 @@ type Reader struct {
 // What it returns holds nothing of properties.
 func (r *Reader) Read(properties, _ []byte) Envelope {
 	e := Envelope{Count: 1}
-	f := fields{properties, true}
-	flags := binary.BigEndian.Uint16(f.take(2))
+	f := wire.Scan(properties)
+	flags := binary.BigEndian.Uint16(f.Take(2))
 	text := func(flag uint16) []byte {
 		if flags&flag == 0 {
 			return nil
 		}
-		return f.short()
+		return f.Short()
 	}
-	e.form = formOf(text(flagContentType))
-	e.Encoding = keep(&r.encoding, text(flagContentEncoding))
-	if flags&flagHeaders != 0 {
-		r.readHeaders(fields{f.long(), true}, &e)
+	e.form = formOf(text(wire.FlagContentType))
+	e.Encoding = keep(&r.encoding, text(wire.FlagContentEncoding))
+	if flags&wire.FlagHeaders != 0 {
+		r.readHeaders(wire.Scan(f.Long()), &e)
 	}
-	if flags&flagDeliveryMode != 0 {
-		f.take(1)
+	if flags&wire.FlagDeliveryMode != 0 {
+		f.Take(1)
 	}
-	if flags&flagPriority != 0 {
-		f.take(1)
+	if flags&wire.FlagPriority != 0 {
+		f.Take(1)
 	}
-	text(flagCorrelationID)
-	text(flagReplyTo)
-	text(flagExpiration)
-	if producer, seq, ok := parseMessageID(text(flagMessageID)); ok {
+	text(wire.FlagCorrelationID)
+	text(wire.FlagReplyTo)
+	text(wire.FlagExpiration)
+	if producer, seq, ok := parseMessageID(text(wire.FlagMessageID)); ok {
 		e.Producer, e.Seq = keep(&r.producer, producer), seq
 	}
-	if flags&flagTimestamp != 0 {
-		if seconds := f.take(8); f.ok {
+	if flags&wire.FlagTimestamp != 0 {
+		if seconds := f.Take(8); f.OK() {
 			e.Time = timestamp(int64(binary.BigEndian.Uint64(seconds)))
 		}
 	}
-	text(flagType)
-	e.User = keep(&r.user, text(flagUserID))
+	text(wire.FlagType)
+	e.User = keep(&r.user, text(wire.FlagUserID))
 	if e.Count > 1 {
 		e.form = open // it says so itself
 	}
-	e.App = keep(&r.app, text(flagAppID))
+	e.App = keep(&r.app, text(wire.FlagAppID))
 	return e
 }
 
-func (r *Reader) readHeaders(f fields, e *Envelope) {
+func (r *Reader) readHeaders(f wire.Scanner, e *Envelope) {
 	var foreign []byte
 	defer func() {
 		if len(foreign) > 0 {
 			e.Headers = string(append(foreign, '}'))
 		}
 	}()
-	for len(f.b) > 0 && f.ok {
-		name, kind := f.short(), f.take(1)[0]
-		value := f.value(kind)
-		if !f.ok {
+	for f.Len() > 0 && f.OK() {
+		name, kind := f.Short(), f.Take(1)[0]
+		value := f.Value(kind)
+		if !f.OK() {
 			return
 		}
 		switch string(name) {
@@ -79,11 +80,11 @@ func (r *Reader) readHeaders(f fields, e *Envelope) {
 				e.Host = keep(&r.host, value)
 			}
 		case headerCount:
-			e.Count = max(1, int(min(integer(kind, value), math.MaxInt32)))
+			e.Count = max(1, int(min(wire.Integer(kind, value), math.MaxInt32)))
 		case headerOffset:
-			e.Offset, e.InStream = integer(kind, value), true
+			e.Offset, e.InStream = wire.Integer(kind, value), true
 		case headerDropped:
-			e.Dropped = uint64(max(0, integer(kind, value)))
+			e.Dropped = uint64(max(0, wire.Integer(kind, value)))
 		default:
 			foreign = appendHeader(foreign, name, kind, value)
 		}
@@ -130,7 +131,7 @@ func appendValue(dst []byte, kind byte, value []byte, depth int) []byte {
 	case 't':
 		return strconv.AppendBool(dst, value[0] != 0)
 	case 'b', 'B', 's', 'U', 'u', 'I', 'i', 'l', 'L':
-		return strconv.AppendInt(dst, integer(kind, value), 10)
+		return strconv.AppendInt(dst, wire.Integer(kind, value), 10)
 	case 'T':
 		return strconv.AppendUint(dst, binary.BigEndian.Uint64(value), 10)
 	case 'f':
@@ -139,7 +140,7 @@ func appendValue(dst []byte, kind byte, value []byte, depth int) []byte {
 		return appendFloat(dst, math.Float64frombits(binary.BigEndian.Uint64(value)), 64)
 	case 'F', 'A':
 		if depth < deepest {
-			return appendNested(dst, kind, fields{value, true}, depth)
+			return appendNested(dst, kind, wire.Scan(value), depth)
 		}
 	}
 	return append(dst, "null"...)
@@ -153,20 +154,20 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 }
 
 // appendNested appends a table, or an array, as far as it can be read.
-func appendNested(dst []byte, kind byte, f fields, depth int) []byte {
+func appendNested(dst []byte, kind byte, f wire.Scanner, depth int) []byte {
 	brackets := "[]"
 	if kind == 'F' {
 		brackets = "{}"
 	}
 	dst = append(dst, brackets[0])
-	for start := len(dst); len(f.b) > 0; {
+	for start := len(dst); f.Len() > 0; {
 		var name []byte
 		if kind == 'F' {
-			name = f.short()
+			name = f.Short()
 		}
-		inner := f.take(1)[0]
-		value := f.value(inner)
-		if !f.ok {
+		inner := f.Take(1)[0]
+		value := f.Value(inner)
+		if !f.OK() {
 			break
 		}
 		if len(dst) > start {
@@ -178,80 +179,4 @@ func appendNested(dst []byte, kind byte, f fields, depth int) []byte {
 		dst = appendValue(dst, inner, value, depth+1)
 	}
 	return append(dst, brackets[1])
-}
-
-// fields takes the fields of properties and tables from b, as long as ok: then
-// they are all zero.
-type fields struct {
-	b  []byte
-	ok bool
-}
-
-var zeros [8]byte
-
-// take returns the next n bytes. Behind the end it returns zeros, of at most 8.
-func (f *fields) take(n int) []byte {
-	if n < 0 || n > len(f.b) { // negative where int has 32 bits
-		f.b, f.ok = nil, false
-		return zeros[:min(uint(n), uint(len(zeros)))]
-	}
-	taken := f.b[:n]
-	f.b = f.b[n:]
-	return taken
-}
-
-// short returns a short string, long a long one or the inside of a table.
-func (f *fields) short() []byte { return f.sized(int(f.take(1)[0])) }
-func (f *fields) long() []byte  { return f.sized(int(binary.BigEndian.Uint32(f.take(4)))) }
-
-func (f *fields) sized(n int) []byte {
-	if taken := f.take(n); f.ok {
-		return taken
-	}
-	return nil
-}
-
-// value returns a header's value. The types are those that RabbitMQ has
-// (https://www.rabbitmq.com/amqp-0-9-1-errata, section 3).
-func (f *fields) value(kind byte) []byte {
-	switch kind {
-	case 'V':
-		return nil
-	case 't', 'b', 'B':
-		return f.take(1)
-	case 's', 'U', 'u':
-		return f.take(2)
-	case 'I', 'i', 'f':
-		return f.take(4)
-	case 'D':
-		return f.take(5)
-	case 'l', 'L', 'd', 'T':
-		return f.take(8)
-	case 'S', 'x', 'A', 'F':
-		return f.long()
-	}
-	f.b, f.ok = nil, false
-	return nil
-}
-
-// integer returns any of AMQP's integers as clients of other languages write
-// them, 0 for anything else.
-func integer(kind byte, value []byte) int64 {
-	switch kind {
-	case 'b':
-		return int64(int8(value[0]))
-	case 'B':
-		return int64(value[0])
-	case 's', 'U':
-		return int64(int16(binary.BigEndian.Uint16(value)))
-	case 'u':
-		return int64(binary.BigEndian.Uint16(value))
-	case 'I':
-		return int64(int32(binary.BigEndian.Uint32(value)))
-	case 'i':
-		return int64(binary.BigEndian.Uint32(value))
-	case 'l', 'L':
-		return int64(binary.BigEndian.Uint64(value))
-	}
-	return 0
 }

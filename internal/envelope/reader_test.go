@@ -28,7 +28,7 @@ func foreign(flags uint16, values ...any) []byte {
 	return b
 }
 
-func headers(of ...wire.Field) []byte { return foreign(flagHeaders, wire.Table(of)) }
+func headers(of ...wire.Field) []byte { return foreign(wire.FlagHeaders, wire.Table(of)) }
 
 func TestForeignMessages(t *testing.T) {
 	for _, tt := range []struct {
@@ -38,10 +38,10 @@ func TestForeignMessages(t *testing.T) {
 	}{
 		{"nothing at all", foreign(0), Envelope{Count: 1}},
 		{"not even flags", nil, Envelope{Count: 1}},
-		{"other message-ids", foreign(flagMessageID, "42"), Envelope{Count: 1}},
-		{"a UUID alone", foreign(flagMessageID, producer), Envelope{Count: 1}},
-		{"number zero", foreign(flagMessageID, producer+"/0"), Envelope{Count: 1}},
-		{"number too large", foreign(flagMessageID, producer+"/99999999999999999999"), Envelope{Count: 1}},
+		{"other message-ids", foreign(wire.FlagMessageID, "42"), Envelope{Count: 1}},
+		{"a UUID alone", foreign(wire.FlagMessageID, producer), Envelope{Count: 1}},
+		{"number zero", foreign(wire.FlagMessageID, producer+"/0"), Envelope{Count: 1}},
+		{"number too large", foreign(wire.FlagMessageID, producer+"/99999999999999999999"), Envelope{Count: 1}},
 		{"headers of other types", headers(wire.Field{Key: "host", Value: int32(5)}, wire.Field{Key: "dropped", Value: "x"}, wire.Field{Key: "count", Value: wire.Table{}}), Envelope{Count: 1}},
 		{"negative dropped", headers(wire.Field{Key: "dropped", Value: int64(-3)}), Envelope{Count: 1}},
 		{"headers among all kinds of others", headers(
@@ -52,11 +52,11 @@ func TestForeignMessages(t *testing.T) {
 			Headers: `{"a":true,"b":null,"c":1.5,"d":1,"e":["x",{"host":"inside"}],"f":1,"g":null,"h":"host","i":{"host":"inside"}}`}},
 		{"texts are cut and mended", headers(wire.Field{Key: "host", Value: strings.Repeat("h", 300)}, wire.Field{Key: "level", Value: "WARN\u0085\xff"}), Envelope{Count: 1, Host: strings.Repeat("h", 255),
 			Headers: `{"level":"WARN\u0085�"}`}},
-		{"milliseconds", foreign(flagTimestamp, uint64(1_700_000_000_123)), Envelope{Count: 1, Time: time.UnixMilli(1_700_000_000_123)}},
+		{"milliseconds", foreign(wire.FlagTimestamp, uint64(1_700_000_000_123)), Envelope{Count: 1, Time: time.UnixMilli(1_700_000_000_123)}},
 		{"all properties", foreign(0xFFF8, "text/plain", "gzip", wire.Table{{Key: "host", Value: "h"}}, byte(2), byte(9), "correlation", "reply",
 			"1000", producer+"/7", uint64(1_700_000_000), "type", "user", "app"),
 			Envelope{Count: 1, Encoding: "gzip", Host: "h", Producer: producer, Seq: 7, Time: time.Unix(1_700_000_000, 0), User: "user", App: "app"}},
-		{"cut within a string", foreign(flagMessageID|flagAppID, producer+"/7", "app")[:43], Envelope{Count: 1, Producer: producer, Seq: 7}},
+		{"cut within a string", foreign(wire.FlagMessageID|wire.FlagAppID, producer+"/7", "app")[:43], Envelope{Count: 1, Producer: producer, Seq: 7}},
 		{"cut within the headers", headers(wire.Field{Key: "host", Value: "h"})[:9], Envelope{Count: 1}},
 		{"a table that ends outside", []byte("\x20\x00\xff\xff\xff\xff\x04hostS"), Envelope{Count: 1}},
 		{"a header of an unknown type", []byte("\x20\x00\x00\x00\x00\x09\x01a?\x04hostS\x00"), Envelope{Count: 1}},

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/slogcast/slogcast/internal/wire"
 )
 
 func TestRecordsOfABody(t *testing.T) {
@@ -33,9 +35,9 @@ func TestRecordsOfABody(t *testing.T) {
 		{"nothing", "", "", "", []string{""}},
 		{"newlines alone", "application/x-ndjson", "", "\n\n\n", nil},
 	} {
-		flags, values := uint16(flagContentType), []any{tt.contentType}
+		flags, values := uint16(wire.FlagContentType), []any{tt.contentType}
 		if tt.id != "" {
-			flags, values = flags|flagMessageID, append(values, tt.id)
+			flags, values = flags|wire.FlagMessageID, append(values, tt.id)
 		}
 		e := new(Reader).Read(foreign(flags, values...), nil)
 		var got []string
@@ -53,7 +55,7 @@ func TestRecordsOfABody(t *testing.T) {
 
 // A body of newlines costs no memory, and a batch nothing beyond its body.
 func TestRecordsHoldNothing(t *testing.T) {
-	e := new(Reader).Read(foreign(flagContentType, ContentTypeNDJSON), nil)
+	e := new(Reader).Read(foreign(wire.FlagContentType, ContentTypeNDJSON), nil)
 	blank, full := bytes.Repeat([]byte("\n"), 4<<20), bytes.Repeat([]byte("{}\n"), 1<<10)
 	n := 0
 	got := testing.AllocsPerRun(1, func() {
@@ -97,7 +99,7 @@ func TestCompressedBodies(t *testing.T) {
 		{"not gzip", "gzip", []byte("hi"), "hi", "gzip"},
 		{"a charset", "UTF-8", []byte("hi\xff"), "hi\xff", "UTF-8"},
 	} {
-		e := new(Reader).Read(foreign(flagContentEncoding, tt.encoding), nil)
+		e := new(Reader).Read(foreign(wire.FlagContentEncoding, tt.encoding), nil)
 		for _, body := range e.Records(tt.body) {
 			if string(body) != tt.want || e.Encoding != tt.left {
 				t.Errorf("%s: got %.50q in %q", tt.name, body, e.Encoding)

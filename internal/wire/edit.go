@@ -7,10 +7,10 @@ var propertyKinds = [...]struct {
 	flag uint16
 	size int // in bytes; shortString or fieldTable where it varies
 }{
-	{flagContentType, shortString}, {flagContentEncoding, shortString}, {flagHeaders, fieldTable},
-	{flagDeliveryMode, 1}, {flagPriority, 1}, {flagCorrelationID, shortString}, {flagReplyTo, shortString},
-	{flagExpiration, shortString}, {flagMessageID, shortString}, {flagTimestamp, 8}, {flagType, shortString},
-	{flagUserID, shortString}, {flagAppID, shortString}, {flagClusterID, shortString},
+	{FlagContentType, shortString}, {FlagContentEncoding, shortString}, {FlagHeaders, fieldTable},
+	{FlagDeliveryMode, 1}, {FlagPriority, 1}, {FlagCorrelationID, shortString}, {FlagReplyTo, shortString},
+	{FlagExpiration, shortString}, {FlagMessageID, shortString}, {FlagTimestamp, 8}, {FlagType, shortString},
+	{FlagUserID, shortString}, {FlagAppID, shortString}, {FlagClusterID, shortString},
 }
 
 const (
@@ -62,19 +62,19 @@ func setProperty(raw []byte, flag uint16, value []byte) []byte {
 // SetHeaders returns properties with other headers. raw must have been accepted
 // by ParseProperties, here and below.
 func SetHeaders(raw []byte, t Table) []byte {
-	return setProperty(raw, flagHeaders, AppendTable(nil, t))
+	return setProperty(raw, FlagHeaders, AppendTable(nil, t))
 }
 
 // SetReplyTo returns properties with another reply-to, of 255 bytes at most.
 func SetReplyTo(raw []byte, replyTo string) []byte {
 	c := coder{}
 	c.shortstr(&replyTo)
-	return setProperty(raw, flagReplyTo, c.buf)
+	return setProperty(raw, FlagReplyTo, c.buf)
 }
 
 // WithoutExpiration returns properties without an expiration.
 func WithoutExpiration(raw []byte) []byte {
-	return setProperty(raw, flagExpiration, nil)
+	return setProperty(raw, FlagExpiration, nil)
 }
 
 // AppendHeaderWith is AppendHeader with one more header among the properties, as
@@ -91,7 +91,7 @@ func AppendHeaderWith(dst []byte, channel uint16, h Header, key string, value in
 // that goes before the others. It allocates nothing but what dst lacks.
 func AppendWithHeader(dst, raw []byte, key string, value int64) []byte {
 	start := len(dst)
-	from, to := span(raw, flagHeaders)
+	from, to := span(raw, FlagHeaders)
 	var fields []byte
 	if to > from {
 		fields = raw[from+4 : to]
@@ -105,7 +105,7 @@ func AppendWithHeader(dst, raw []byte, key string, value int64) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(value))
 	dst = append(dst, fields...)
 	dst = append(dst, raw[to:]...)
-	flags := binary.BigEndian.Uint16(raw) | flagHeaders
+	flags := binary.BigEndian.Uint16(raw) | FlagHeaders
 	binary.BigEndian.PutUint16(dst[start:], flags)
 	return dst
 }

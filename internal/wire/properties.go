@@ -5,20 +5,20 @@ import "encoding/binary"
 // Property flags, in the order of the wire: the first property is the highest
 // bit (AMQP 0-9-1 section 4.2.6.1).
 const (
-	flagContentType = 1 << (15 - iota)
-	flagContentEncoding
-	flagHeaders
-	flagDeliveryMode
-	flagPriority
-	flagCorrelationID
-	flagReplyTo
-	flagExpiration
-	flagMessageID
-	flagTimestamp
-	flagType
-	flagUserID
-	flagAppID
-	flagClusterID
+	FlagContentType = 1 << (15 - iota)
+	FlagContentEncoding
+	FlagHeaders
+	FlagDeliveryMode
+	FlagPriority
+	FlagCorrelationID
+	FlagReplyTo
+	FlagExpiration
+	FlagMessageID
+	FlagTimestamp
+	FlagType
+	FlagUserID
+	FlagAppID
+	FlagClusterID
 	flagUnused
 	flagMore // another word of flags follows, which no class of AMQP 0-9-1 has
 )
@@ -74,36 +74,36 @@ func ParseProperties(raw []byte) (Properties, error) {
 	if flags&(flagUnused|flagMore) != 0 {
 		return p, ErrSyntax
 	}
-	c.skipShortIf(flags&flagContentType != 0)
-	c.skipShortIf(flags&flagContentEncoding != 0)
-	if flags&flagHeaders != 0 {
+	c.skipShortIf(flags&FlagContentType != 0)
+	c.skipShortIf(flags&FlagContentEncoding != 0)
+	if flags&FlagHeaders != 0 {
 		before := c.buf
 		c.skipTable(0)
 		p.Headers = before[:len(before)-len(c.buf)]
 	}
-	if flags&flagDeliveryMode != 0 {
+	if flags&FlagDeliveryMode != 0 {
 		c.take(1)
 	}
-	if flags&flagPriority != 0 {
+	if flags&FlagPriority != 0 {
 		c.octet(&p.Priority)
 	}
-	c.skipShortIf(flags&flagCorrelationID != 0)
-	if flags&flagReplyTo != 0 {
+	c.skipShortIf(flags&FlagCorrelationID != 0)
+	if flags&FlagReplyTo != 0 {
 		p.ReplyTo = c.shortBytes()
 	}
-	if p.HasExpiration = flags&flagExpiration != 0; p.HasExpiration {
+	if p.HasExpiration = flags&FlagExpiration != 0; p.HasExpiration {
 		p.Expiration = c.shortBytes()
 	}
-	c.skipShortIf(flags&flagMessageID != 0)
-	if flags&flagTimestamp != 0 {
+	c.skipShortIf(flags&FlagMessageID != 0)
+	if flags&FlagTimestamp != 0 {
 		c.take(8)
 	}
-	c.skipShortIf(flags&flagType != 0)
-	if p.HasUserID = flags&flagUserID != 0; p.HasUserID {
+	c.skipShortIf(flags&FlagType != 0)
+	if p.HasUserID = flags&FlagUserID != 0; p.HasUserID {
 		p.UserID = c.shortBytes()
 	}
-	c.skipShortIf(flags&flagAppID != 0)
-	c.skipShortIf(flags&flagClusterID != 0)
+	c.skipShortIf(flags&FlagAppID != 0)
+	c.skipShortIf(flags&FlagClusterID != 0)
 	return p, c.end()
 }
 
