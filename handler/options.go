@@ -46,6 +46,11 @@ type Options struct {
 	// control character.
 	Exchange string
 
+	// TransientExchange declares the exchange as one that does not survive the
+	// broker's restart, as the programs of RabbitMQ's tutorials do. What exists is
+	// used as it is.
+	TransientExchange bool
+
 	// Buffer bounds, in bytes, all memory that grows with records: those that
 	// wait while the broker is slow or away, those on their way to it, those that
 	// wait for the Fallback, and 40 bytes of bookkeeping for each. What the Handler

@@ -409,6 +409,20 @@ func TestExchangeOfAnotherTypeIsAnErrorThatNamesBoth(t *testing.T) {
 	})
 }
 
+func TestTransientExchangeIsDeclaredAsTheTutorialsDo(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		h := newHandler(t, b.URL, handler.Options{Exchange: exchange, TransientExchange: true})
+		slog.New(h).Info("m")
+		closeClean(t, h)
+		b.Use(t, func(ch *amqp.Channel) {
+			if err := ch.ExchangeDeclare(exchange, "fanout", false, false, false, false, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
 func TestExchangeOfAnotherDurabilityIsUsedAsItIs(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		exchange := b.Exchange(t)

@@ -57,7 +57,7 @@ type session struct {
 // ends (nil). It begins with what earlier connections left unconfirmed, under
 // the same message-ids.
 func (p *publisher) session(ctx context.Context, c *link.Conn) error {
-	if err := c.DeclareFanout(p.Exchange); err != nil {
+	if err := c.DeclareFanout(p.Exchange, p.TransientExchange); err != nil {
 		return err
 	}
 	s := &session{

@@ -94,13 +94,13 @@ func (s *subscription) pattern() string {
 
 // useExchange makes sure of the exchange, and remarks on what may surprise.
 func (t *tail) useExchange(c *link.Conn) error {
-	kind, created, err := c.UseExchange(t.Exchange)
+	kind, created, err := c.UseExchange(t.Exchange, t.TransientExchange)
 	bare := len(t.Keys) == 1 && t.Keys[0] == anyKey
 	switch {
 	case err != nil:
 		return err
 	case created:
-		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q did not exist: created it, as a durable fanout", t.Exchange)})
+		t.Notify(Notice{Remark: fmt.Sprintf("exchange %q did not exist: created it, as a %s fanout", t.Exchange, map[bool]string{false: "durable", true: "transient"}[t.TransientExchange])})
 	case kind == link.Direct && bare:
 		return link.Unmendable(fmt.Sprintf("exchange %q on %s is of type direct, and sends nothing without a binding key", t.Exchange, c.Endpoint),
 			"name the keys to bind with, or another exchange", ErrKeys)

@@ -96,6 +96,10 @@ type Config struct {
 	// fanout, only when it does not exist. If empty, "logs".
 	Exchange string
 
+	// TransientExchange creates the exchange as one that does not survive the
+	// broker's restart, as the programs of RabbitMQ's tutorials do.
+	TransientExchange bool
+
 	// Keys are the binding keys of a topic or direct exchange; a message comes if
 	// one of them matches. If empty, "#": everything, of a topic exchange. A direct
 	// exchange needs them, and is an error with the cause ErrKeys without; a fanout

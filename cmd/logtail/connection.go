@@ -16,11 +16,13 @@ import (
 type connectionFlags struct {
 	url, urlFile, exchange string
 	keys                   []string
+	transient              bool // the exchange, if it has to be created
 }
 
 func (c *connectionFlags) register(f *pflag.FlagSet) {
 	c.registerURL(f)
 	f.StringVarP(&c.exchange, "exchange", "x", "logs", "exchange's `NAME`")
+	f.BoolVar(&c.transient, "transient-exchange", false, "create the exchange, if it is missing, as one that is not durable\nThe programs of RabbitMQ's tutorials do so, and refuse one that is durable.")
 }
 
 // registerKeys is for commands that receive.

@@ -78,11 +78,12 @@ func (e *emitCommand) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	h, err := handler.New(broker, &handler.Options{
-		App:          e.app,
-		Exchange:     e.connection.exchange,
-		Level:        slog.Level(math.MinInt),
-		Overflow:     handler.Block,
-		BlockTimeout: longestWait,
+		App:               e.app,
+		Exchange:          e.connection.exchange,
+		TransientExchange: e.connection.transient,
+		Level:             slog.Level(math.MinInt),
+		Overflow:          handler.Block,
+		BlockTimeout:      longestWait,
 		OnError: func(err error) {
 			e.error(err)
 			e.connection.hint(e.ui)

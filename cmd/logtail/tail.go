@@ -85,7 +85,7 @@ func (t *tailCommand) run(ctx context.Context) error {
 
 // config is what the flags say of the tail.
 func (t *tailCommand) config(url string) sink.Config {
-	return sink.Config{URL: url, Exchange: t.connection.exchange, Keys: t.connection.keys, Notify: t.show}
+	return sink.Config{URL: url, Exchange: t.connection.exchange, TransientExchange: t.connection.transient, Keys: t.connection.keys, Notify: t.show}
 }
 
 // count has the state count what is selected.

@@ -25,7 +25,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/slogcast/slogcast/handler"
-	"github.com/slogcast/slogcast/internal/link"
 	"github.com/slogcast/slogcast/sink"
 	"github.com/slogcast/slogcast/sink/filter"
 )
@@ -49,9 +48,7 @@ func (u *ui) notice(format string, args ...any) {
 
 func (u *ui) error(err error) {
 	problem, hint := err.Error(), ""
-	if known, ok := errors.AsType[*link.Error](err); ok {
-		problem, hint = known.Problem, known.Hint
-	} else if known, ok := errors.AsType[*sink.Error](err); ok {
+	if known, ok := errors.AsType[*sink.Error](err); ok {
 		problem, hint = known.Problem, known.Hint
 	} else if known, ok := errors.AsType[*handler.Error](err); ok {
 		problem, hint = known.Problem, known.Hint

@@ -20,16 +20,16 @@ var inequivalent = regexp.MustCompile(`inequivalent arg '(\w+)'.* but current is
 // inequivalentQueue is the same of a queue.
 var inequivalentQueue = regexp.MustCompile(`inequivalent arg`)
 
-// DeclareFanout makes sure of a durable fanout exchange. One that exists with
+// DeclareFanout makes sure of a fanout exchange, durable unless transient. One that exists with
 // another durability is used as it is: the RabbitMQ tutorials differ among
 // languages. One of another type is an Error that names both. A user who may
 // not declare is let go on, as long as the exchange exists.
 //
 // Each step has a channel of its own, since the broker answers a refusal by
 // closing the channel (AMQP 0-9-1 section 2.2.7).
-func (c *Conn) DeclareFanout(name string) error {
+func (c *Conn) DeclareFanout(name string, transient bool) error {
 	err := c.onChannel(func(ch *amqp.Channel) error {
-		return ch.ExchangeDeclare(name, amqp.ExchangeFanout, true, false, false, false, nil)
+		return ch.ExchangeDeclare(name, amqp.ExchangeFanout, !transient, false, false, false, nil)
 	})
 	refusal, ok := errors.AsType[*amqp.Error](err)
 	if !ok {
@@ -54,15 +54,15 @@ func (c *Conn) DeclareFanout(name string) error {
 
 // UseExchange makes sure that there is an exchange to bind to, of whatever type,
 // and returns its type, or "" when the user may not know. One that is missing is
-// created, as a durable fanout.
-func (c *Conn) UseExchange(name string) (kind string, created bool, err error) {
+// created, as DeclareFanout does.
+func (c *Conn) UseExchange(name string, transient bool) (kind string, created bool, err error) {
 	err = c.onChannel(func(ch *amqp.Channel) error {
 		return ch.ExchangeDeclarePassive(name, amqp.ExchangeFanout, true, false, false, false, nil)
 	})
 	refusal, ok := errors.AsType[*amqp.Error](err)
 	switch {
 	case ok && refusal.Code == amqp.NotFound:
-		err = c.DeclareFanout(name)
+		err = c.DeclareFanout(name, transient)
 		return amqp.ExchangeFanout, err == nil, err
 	case ok && refusal.Code == amqp.AccessRefused:
 		return "", false, nil

@@ -291,7 +291,7 @@ func TestMessagesArriveWhole(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		const frame = 128 << 10
 		exchange, c := b.Exchange(t), open(t, b)
-		if err := c.DeclareFanout(exchange); err != nil {
+		if err := c.DeclareFanout(exchange, false); err != nil {
 			t.Fatal(err)
 		}
 		sizes := []int{0, 1, 250, 4088, 65_536, frame - 9, frame - 8, frame - 7, 400_000}
@@ -316,7 +316,7 @@ func TestMessagesArriveWhole(t *testing.T) {
 						return
 					default:
 					}
-					if err := c.DeclareFanout(exchange); err != nil { // on a channel of its own
+					if err := c.DeclareFanout(exchange, false); err != nil { // on a channel of its own
 						stopped <- err
 						return
 					}
@@ -348,7 +348,7 @@ func TestMessagesArriveWhole(t *testing.T) {
 // consumer consumes from a queue of its own that is bound to the exchange.
 func consumer(t *testing.T, c *link.Conn, exchange string, prefetch int) (*link.Consumer, string) {
 	t.Helper()
-	if err := c.DeclareFanout(exchange); err != nil {
+	if err := c.DeclareFanout(exchange, false); err != nil {
 		t.Fatal(err)
 	}
 	in, err := c.Consumer()
