@@ -182,9 +182,14 @@ func (b *buffer) waitForRoomLocked(n int) {
 // oldestLocked returns the fifo that holds the oldest waiting record, nil when
 // none waits.
 func (b *buffer) oldestLocked() (first *fifo) {
+	var oldest uint64
 	for r := range b.waiting {
-		if f := b.waiting[r].oldest(); !f.empty() && (first == nil || f.seq() < first.seq()) {
-			first = f
+		f := b.waiting[r].oldest()
+		if f.empty() {
+			continue
+		}
+		if seq := f.seq(); first == nil || seq < oldest {
+			first, oldest = f, seq
 		}
 	}
 	return first

@@ -65,15 +65,14 @@ func cost(n int) int {
 func (e *entry) size() int { return size(len(e.body)) }
 func (e *entry) cost() int { return cost(e.size()) }
 
-// putHead writes the head of e into the first bytes of b.
-func (e *entry) putHead(b []byte) {
+// putHead writes the head of an entry into the first bytes of b.
+func putHead(b []byte, seq, missing uint64, unix int64, level slog.Level, n int, f flags) {
 	_ = b[headSize-1]
-	binary.LittleEndian.PutUint64(b[0:], e.seq)
-	binary.LittleEndian.PutUint64(b[8:], e.missing)
-	binary.LittleEndian.PutUint64(b[16:], uint64(e.unix))
-	binary.LittleEndian.PutUint64(b[24:], uint64(e.level))
-	binary.LittleEndian.PutUint32(b[32:], uint32(len(e.body)))
-	binary.LittleEndian.PutUint32(b[36:], uint32(e.flags))
+	binary.LittleEndian.PutUint64(b[0:], seq)
+	binary.LittleEndian.PutUint64(b[8:], missing)
+	binary.LittleEndian.PutUint64(b[16:], uint64(unix))
+	binary.LittleEndian.PutUint64(b[24:], uint64(level))
+	binary.LittleEndian.PutUint64(b[32:], uint64(n)|uint64(f)<<32)
 }
 
 // readEntry returns the entry at the start of b, whose body it aliases.
@@ -155,7 +154,7 @@ func (f *fifo) push(e *entry) {
 	}
 	at := len(c.data)
 	c.data = c.data[:at+n]
-	e.putHead(c.data[at:])
+	putHead(c.data[at:], e.seq, e.missing, e.unix, e.level, len(e.body), e.flags)
 	copy(c.data[at+headSize:], e.body)
 	c.live++
 }

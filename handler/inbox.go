@@ -52,9 +52,9 @@ func (in *inbox) add(issued *atomic.Uint64, level slog.Level, unix int64, body [
 		in.data = make([]byte, 0, inboxSize)
 	}
 	in.data = in.data[:at+n]
-	e := entry{seq: issued.Add(1), unix: unix, level: level, body: body, flags: f}
-	e.putHead(in.data[at:])
-	copy(in.data[at+headSize:], body)
+	whole := in.data[at:]
+	putHead(whole, issued.Add(1), 0, unix, level, len(body), f)
+	copy(whole[headSize:], body)
 	return true
 }
 
