@@ -13,7 +13,8 @@ type Attr struct {
 	Value Value
 }
 
-// Value is a value of a record, as JSON. Those of a Record are valid JSON, and
+// Value is a value of a record, as JSON; that of what is not there is "", a Null
+// without text. Those of a Record are valid JSON, and
 // valid as long as its Body is.
 type Value string
 
@@ -31,6 +32,9 @@ const (
 
 // Kind returns what v is.
 func (v Value) Kind() Kind {
+	if v == "" {
+		return Null
+	}
 	switch c := v[0]; c {
 	case 'n', '"', '[', '{':
 		return Kind(c)
@@ -42,7 +46,7 @@ func (v Value) Kind() Kind {
 
 // Text returns the text of a string, and anything else as it is.
 func (v Value) Text() string {
-	if v[0] == '"' {
+	if strings.HasPrefix(string(v), `"`) {
 		return jsontext.Unquote(string(v))
 	}
 	return string(v)
@@ -51,7 +55,7 @@ func (v Value) Text() string {
 // Members yields keys and values of an object in its order, duplicates included.
 func (v Value) Members() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
-		if v[0] != '{' {
+		if v.Kind() != Object {
 			return
 		}
 		for key, value := range jsontext.Members(string(v)) {
@@ -65,7 +69,7 @@ func (v Value) Members() iter.Seq2[string, Value] {
 // Elements yields the elements of an array.
 func (v Value) Elements() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
-		if v[0] != '[' {
+		if v.Kind() != Array {
 			return
 		}
 		for element := range jsontext.Elements(string(v)) {
