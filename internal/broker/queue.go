@@ -221,7 +221,7 @@ func (q *queue) scheduleLocked() {
 	due := int64(never)
 	if q.args.stream {
 		if q.args.maxAge > 0 && q.ready.len() > 0 {
-			left := time.UnixMilli(q.ready.front().arrived).Add(q.args.maxAge).Sub(time.Now())
+			left := time.Until(time.UnixMilli(q.ready.front().arrived).Add(q.args.maxAge))
 			due = q.srv.now() + int64(max(left, time.Second)) // not for each record
 		}
 		q.srv.timers.set(q, due)

@@ -111,11 +111,11 @@ func findInFolder(dir string) ([]Source, error) {
 		if strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".torn") || !e.Type().IsRegular() {
 			continue
 		}
-		if base, ok := stemOf(name); ok {
-			bases[base] = bases[base]
-			continue
+		base, segment := stemOf(name)
+		if !segment {
+			base = name
 		}
-		bases[name] = true
+		bases[base] = bases[base] || !segment
 	}
 	var found []Source
 	for base, there := range bases {
