@@ -55,6 +55,7 @@ type Stats struct {
 	Missing     uint64 // records, of those gaps
 	Oldest      time.Time
 	Last        time.Time // when the last record came
+	Connected   bool      // to a broker, as far as notices tell
 }
 
 // Stats returns the numbers of now.
@@ -96,8 +97,10 @@ func (r *Ring) Note(n sink.Notice) {
 		now = n.Gap.Time
 		r.add(Gap, now, packGap(nil, n.Gap))
 	case n.Connected != "":
+		r.stats.Connected = true
 		r.add(Connected, now, []byte(n.String()))
 	case n.Lost != nil:
+		r.stats.Connected = false
 		r.add(Lost, now, []byte(n.String()))
 	default:
 		r.add(Remark, now, []byte(n.Remark))
