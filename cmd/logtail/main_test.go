@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 //	declare TYPE            declares $LOGTAIL_EXCHANGE beforehand
 //	publish KEY TEXT        publishes to it, with nothing but the text
 //	delete                  deletes it
+//	page FILE PATH REGEXP   waits until PATH of the page whose address is in FILE
+//	                        matches; ! page FILE PATH REGEXP without the token
 //	broker FILE             sets $LOGTAIL_URL to the URL in the file
 //
 // $URL, and so $LOGTAIL_URL, is the broker, $WRONG the same with a wrong
@@ -69,6 +71,7 @@ func TestScripts(t *testing.T) {
 				"declare": declare,
 				"publish": publish,
 				"delete":  deleteExchange,
+				"page":    askPage,
 				"broker":  setBroker,
 			},
 		})

@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -48,12 +49,12 @@ func New(size int64) *Ring {
 
 // Stats are numbers of a ring.
 type Stats struct {
-	First, Next uint64 // positions: of the oldest row, and of the one to come
-	Bytes, Size int64  // that it holds, and that it may
-	Records     uint64 // that have come, since the beginning
-	Gaps        uint64 // that have come
-	Missing     uint64 // records, of those gaps
-	Oldest      time.Time
+	First, Next uint64    // positions: of the oldest row, and of the one to come
+	Bytes, Size int64     // that it holds, and that it may
+	Records     uint64    // that have come, since the beginning
+	Gaps        uint64    // that have come
+	Missing     uint64    // records, of those gaps
+	Oldest      time.Time // the first time of about the first rows; zero for none
 	Last        time.Time // when the last record came
 	Connected   bool      // to a broker, as far as notices tell
 }
@@ -65,8 +66,8 @@ func (r *Ring) Stats() Stats {
 	s := r.stats
 	s.First, s.Next = r.chunks[0].first, r.last().next()
 	s.Bytes, s.Size = r.held, r.size
-	if first := r.chunks[0]; len(first.rows) > 0 {
-		s.Oldest = first.rows[0].at()
+	if at := r.chunks[0].oldest; at != math.MaxInt64 && at != noTime {
+		s.Oldest = time.Unix(0, at)
 	}
 	return s
 }

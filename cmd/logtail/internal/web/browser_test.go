@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -103,7 +106,7 @@ func value[T any](p *tab, expression string) (v T) {
 func (p *tab) until(expression string) {
 	p.t.Helper()
 	deadline := time.Now().Add(patience)
-	for poll := time.Tick(20 * time.Millisecond); !value[bool](p, expression); <-poll {
+	for poll := time.Tick(20 * time.Millisecond); !value[bool](p, "Boolean("+expression+")"); <-poll {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("it never holds that %s; the page:\n%s", expression, value[string](p, `document.body.innerText`))
 		}
@@ -339,9 +342,62 @@ func TestScreenshots(t *testing.T) {
 	p.key("\x1b")
 	p.do(chromedp.EmulateViewport(390, 780, chromedp.EmulateScale(2)))
 	p.key(" ")
+	s.fill(1203)
+	p.until(`document.querySelector("#follow").textContent.includes("new")`)
 	shoot("phone-light")
 	shoot("phone-dark", scheme("dark"))
 	if over := value[int](p, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 		t.Errorf("the page is %d pixels too wide for a phone", over)
 	}
+}
+
+// A page of another site, on another port, reads nothing and frames nothing, with
+// a browser that has the cookie.
+func TestEvilPage(t *testing.T) {
+	s := newSite(t, 8<<20)
+	s.fill(3)
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<!doctype html><title>evil</title>`) // who does not read has gone
+	}))
+	defer evil.Close()
+	p := openTab(t, newBrowser(t), s, "/")
+	p.shows("n3")
+	p.do(chromedp.Navigate(evil.URL))
+	for _, path := range []string{"/", "/api/rows?from=1", "/api/download", "/api/record?pos=2", "/metrics", "/healthz", "/assets/main.js"} {
+		for _, mode := range []string{"cors", "no-cors"} {
+			p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`window.got = undefined; fetch(%q, {mode: %q, credentials: "include"}).then(r => r.text()).then(t => window.got = "read: " + t, e => window.got = "refused")`, s.url+path, mode)))
+			p.until(`window.got !== undefined`)
+			if got := value[string](p, `window.got`); got != "refused" {
+				t.Errorf("%s, %s: %s", path, mode, got)
+			}
+		}
+	}
+	p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`window.framed = undefined; { const f = document.createElement("iframe"); f.src = %q; f.onload = () => { try { window.framed = f.contentDocument === null ? "other" : f.contentDocument.body.innerText } catch { window.framed = "other" } }; document.body.append(f) } window.script = undefined; { const e = document.createElement("script"); e.src = %q; e.onload = () => window.script = "ran"; e.onerror = () => window.script = "refused"; document.body.append(e) }`, s.url+"/", s.url+"/api/download")))
+	p.until(`window.framed !== undefined && window.script !== undefined`)
+	if got := value[string](p, `window.script`); got != "refused" {
+		t.Errorf("a script of ours: %s", got)
+	}
+	tree, err := chromedp.Call(p.ctx, page.GetFrameTree, cdp.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, child := range tree.FrameTree.ChildFrames {
+		if !strings.HasPrefix(child.Frame.URL, "chrome-error:") {
+			t.Errorf("the page is framed at %s", child.Frame.URL)
+		}
+	}
+}
+
+// TestFrames measures how a page with 100,000 rows scrolls, and prints it: what
+// that is on a busy machine is no reason to fail.
+func TestFrames(t *testing.T) {
+	s := newSite(t, 128<<20)
+	p := openTab(t, newBrowser(t), s, "/")
+	s.fill(100_000)
+	p.last(s.ring.Stats().Next - 1)
+	p.key(" ")
+	p.do(chromedp.Evaluate[chromedp.Void](`window.frames60 = undefined; { const rows = document.querySelector("#rows"); const times = []; let n = 0; const step = (t) => { times.push(t); rows.scrollTop = rows.scrollHeight * (0.5 + 0.4 * Math.sin(n / 20)); if (++n < 240) requestAnimationFrame(step); else { const d = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b); window.frames60 = JSON.stringify({rows: rows.getAttribute("aria-rowcount"), median: d[d.length >> 1], p99: d[Math.floor(d.length * .99)], heap: Math.round((performance.memory?.usedJSHeapSize ?? 0) / 1048576)}) } }; requestAnimationFrame(step) }`))
+	p.until(`window.frames60 !== undefined`)
+	t.Logf("milliseconds between frames, and MiB: %s", value[string](p, `window.frames60`))
 }

@@ -144,16 +144,22 @@ func appendText(dst []byte, key, text string) []byte {
 	return jsontext.AppendSafeString(dst, safe(text))
 }
 
-// safe is text as a page may show it. Its lines stay lines.
+// safe is text as a page may show it. Its lines and tabs stay what they are.
 func safe(text string) string {
 	if plain(text) {
 		return text
 	}
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = render.Safe(line)
+	var b strings.Builder
+	for {
+		end := strings.IndexAny(text, "\n\t")
+		if end < 0 {
+			b.WriteString(render.Safe(text))
+			return b.String()
+		}
+		b.WriteString(render.Safe(text[:end]))
+		b.WriteByte(text[end])
+		text = text[end+1:]
 	}
-	return strings.Join(lines, "\n")
 }
 
 // plain reports whether text is printable ASCII.

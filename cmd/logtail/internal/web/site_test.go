@@ -122,7 +122,7 @@ func (s *site) sample() {
 	for n := range 1000 {
 		wave := n / 40 % 5
 		switch {
-		case n == 960:
+		case n == 991:
 			s.gap()
 		case n%37 == 0 && wave > 1 || n == 985:
 			add(n, "web", "ERROR", "panic in request", `"method":"POST","path":"/checkout","status":500,"panic":"assignment to entry in nil map","stack":"goroutine 71 [running]:\nmain.crash(0x1)\n\t/src/web.go:52\nmain.serve()\n\t/src/web.go:31"`)

@@ -39,7 +39,8 @@ export class List {
     const kept = this.rowHeight ? this.scroller.scrollTop / this.rowHeight : 0;
     this.rowHeight = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
     this.height = this.scroller.clientHeight;
-    this.to(kept * this.rowHeight);
+    this.resize();
+    this.to(this.following ? this.rows.length * this.rowHeight : kept * this.rowHeight);
     this.schedule();
   }
 
@@ -86,7 +87,7 @@ export class List {
   scrolled() {
     const top = this.scroller.scrollTop;
     if (Math.abs(top - (this.own ?? -1)) >= 1) {
-      const below = this.rows.length * this.rowHeight - this.height - top;
+      const below = this.scroller.scrollHeight - this.scroller.clientHeight - top;
       if (this.following && below > this.rowHeight && top < this.own) this.asks.held();
       else if (!this.following && below < this.rowHeight / 2 && top > this.own) this.asks.resumed();
       this.own = top;
