@@ -22,23 +22,32 @@ and watch them, until Ctrl-C. Other logtails can watch the same broker.`
 type demoCommand struct {
 	tail  tailCommand
 	lasts time.Duration
+	web   bool
+	page  pageFlags
 }
 
 func newDemo(u *ui) *cobra.Command {
-	d := demoCommand{tail: tailCommand{ui: u, output: newOutputFlags()}}
+	d := demoCommand{tail: tailCommand{ui: u, output: newOutputFlags()}, page: newPageFlags()}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch three sample services on an embedded broker",
 		Long:  demoDescription,
 		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("listen") && !d.web {
+				return &usageError{errors.New("--listen needs --web"), cmd.CommandPath()}
+			}
+			return d.run(cmd.Context())
+		},
 	}
 	group(cmd, groupFilters, d.tail.filters.register)
 	group(cmd, groupOutput, d.tail.output.register)
 	group(cmd, groupOutput, d.tail.output.registerLive)
 	group(cmd, "Demo", func(f *pflag.FlagSet) {
 		f.Var((*duration)(&d.lasts), "for", "end by itself after this `TIME`, 10s say")
+		f.BoolVar(&d.web, "web", false, "show them in a page, as logtail serve does, in place of the terminal")
 	})
+	group(cmd, groupPage, d.page.registerListen)
 	return cmd
 }
 
@@ -69,12 +78,22 @@ func (d *demoCommand) run(ctx context.Context) (err error) {
 	d.tail.notice("watch them from another terminal, too: logtail -l warn -u %s", server.URL())
 	d.tail.count(selected)
 	defer d.tail.watchState(ctx)()
-	return d.watch(ctx, server.DialURL(), selected)
+	if !d.web {
+		terminal, end := d.tail.output.live(d.tail.ui, selected)
+		return errors.Join(d.watch(ctx, server.DialURL(), selected, terminal, d.show), end())
+	}
+	page, err := d.page.open(d.tail.ui, "demo")
+	if err != nil {
+		return err
+	}
+	return page.during(ctx, func(ctx context.Context) error {
+		return d.watch(ctx, server.DialURL(), selected, page.ring, page.notify(d.show))
+	})
 }
 
-// watch tails while the services run. The tail ends after them, so that it
+// watch tails to w while the services run. The tail ends after them, so that it
 // shows their last records.
-func (d *demoCommand) watch(ctx context.Context, url string, selected *selection) error {
+func (d *demoCommand) watch(ctx context.Context, url string, selected *selection, w sink.Writer, show func(sink.Notice)) error {
 	tailCtx, endTail := context.WithCancel(context.WithoutCancel(ctx))
 	defer endTail()
 	cfg := d.tail.config(url)
@@ -83,17 +102,12 @@ func (d *demoCommand) watch(ctx context.Context, url string, selected *selection
 	var once sync.Once
 	cfg.Notify = func(n sink.Notice) {
 		if n.Connected != "" {
-			d.tail.state.note(n, time.Now())
 			once.Do(func() { close(ready) })
-			return
 		}
-		if n.Remark == "" { // all is new here
-			d.tail.show(n)
-		}
+		show(n)
 	}
 	tailed := make(chan error, 1)
-	terminal, end := d.tail.output.live(d.tail.ui, selected)
-	go func() { tailed <- errors.Join(selected.run(tailCtx, cfg, terminal, sink.Tail), end()) }()
+	go func() { tailed <- selected.run(tailCtx, cfg, w, sink.Tail) }()
 	select {
 	case <-ready:
 	case err := <-tailed:
@@ -111,6 +125,16 @@ func (d *demoCommand) watch(ctx context.Context, url string, selected *selection
 		endServices()
 		<-done
 		return err
+	}
+}
+
+// show tells of a notice, but that the broker of this process is there and new.
+func (d *demoCommand) show(n sink.Notice) {
+	switch {
+	case n.Connected != "":
+		d.tail.state.note(n, time.Now())
+	case n.Remark == "":
+		d.tail.show(n)
 	}
 }
 

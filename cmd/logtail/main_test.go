@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 //	publish KEY TEXT        publishes to it, with nothing but the text
 //	delete                  deletes it
 //	deletequeue NAME        deletes the queue
+//	page FILE PATH REGEXP   waits until PATH of the page whose address is in FILE
+//	                        matches; ! page FILE PATH REGEXP without the token
 //	broker FILE             sets $LOGTAIL_URL to the URL in the file
 //
 // $URL, and so $LOGTAIL_URL, is the broker, $WRONG the same with a wrong
@@ -71,6 +73,7 @@ func TestScripts(t *testing.T) {
 				"declare":     declare,
 				"publish":     publish,
 				"delete":      deleteExchange,
+				"page":        askPage,
 				"broker":      setBroker,
 			},
 		})

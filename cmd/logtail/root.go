@@ -23,6 +23,7 @@ const examples = `  logtail demo                             see what it is like
   logtail @prod                            a server of ~/.config/logtail/config.toml
   logtail --file app.log                   archive
   logtail -o json | jq .msg                as JSON lines
+  logtail serve                            a live page for people without a terminal
   logtail emit "hello" user=ann            log one record
   make 2>&1 | logtail emit --app make      log every line of a program's output`
 
@@ -63,7 +64,7 @@ func newRoot(u *ui, server string) *cobra.Command {
 	root.SetVersionTemplate("logtail {{.Version}}\n")
 	root.SetHelpFunc(help)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
-	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newRead(u), newVerify(u), newMerge(u), newHistory(u), newCompletion(), newMan())
+	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newRead(u), newServe(u), newVerify(u), newMerge(u), newHistory(u), newCompletion(), newMan())
 	group(root, groupGeneral, func(f *pflag.FlagSet) {
 		f.Bool("version", false, "print the version") // without cobra's -v
 	})

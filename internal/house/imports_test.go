@@ -23,7 +23,7 @@ var mayImport = []struct {
 	imports  []string
 }{
 	{"cmd/logtail", []string{"handler", "sink", "sink/*", "internal/broker", "cmd/logtail/internal/*", "internal/link"}},
-	{"cmd/logtail/internal/*", []string{"handler", "sink", "sink/*", "cmd/logtail/internal/view"}},
+	{"cmd/logtail/internal/*", []string{"handler", "sink", "sink/*", "cmd/logtail/internal/view", "internal/jsontext"}},
 	{"handler", []string{"internal/link", "internal/envelope", "internal/jsontext"}},
 	{"sink", []string{"internal/link", "internal/envelope", "internal/jsontext"}},
 	{"sink/*", []string{"sink", "internal/jsontext"}},

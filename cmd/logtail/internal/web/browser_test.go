@@ -1,0 +1,403 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// demand is the variable that has the tests fail where there is no Chromium.
+const demand = "LOGTAIL_TEST_CHROMIUM"
+
+// patience is how long a test waits for what should be.
+const patience = 15 * time.Second
+
+// newBrowser starts a Chromium of its own.
+func newBrowser(t *testing.T) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		if os.Getenv(demand) != "" {
+			t.Fatalf("no Chromium is installed, and $%s demands it", demand)
+		}
+		t.Skip("no Chromium is installed: the page is not tested")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.WindowSize(1280, 800),
+	)
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, end := chromedp.NewContext(ctx)
+	t.Cleanup(end)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+type step = chromedp.Action[chromedp.Void]
+
+// tab is a page in a browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// openTab opens a site in a tab of its own, at a path, with the token.
+func openTab(t *testing.T, parent context.Context, s *site, path string) *tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(parent)
+	t.Cleanup(cancel)
+	p := &tab{t, ctx}
+	if err := chromedp.Do(ctx); err != nil { // opens it; it lives as long as the context of this call
+		t.Fatal(err)
+	}
+	p.do(chromedp.Navigate(s.url + path + "#token=" + token))
+	p.until(`document.querySelector("#title").textContent === "logs" && location.hash === ""`)
+	p.until(`document.querySelector("#rows").getAttribute("aria-busy") === "false"`)
+	return p
+}
+
+func (p *tab) do(actions ...step) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		p.t.Fatalf("drive the page: %v", err)
+	}
+}
+
+// value evaluates an expression.
+func value[T any](p *tab, expression string) (v T) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		p.t.Fatalf("evaluate %s: %v", expression, err)
+	}
+	return v
+}
+
+// until waits until an expression is true.
+func (p *tab) until(expression string) {
+	p.t.Helper()
+	deadline := time.Now().Add(patience)
+	for poll := time.Tick(20 * time.Millisecond); !value[bool](p, "Boolean("+expression+")"); <-poll {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("it never holds that %s; the page:\n%s", expression, value[string](p, `document.body.innerText`))
+		}
+	}
+}
+
+// shows waits until a text is among the rows.
+func (p *tab) shows(text string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf(`document.querySelector("#rows").innerText.includes(%s)`, quoted(text)))
+}
+
+func quoted(text string) string {
+	b, _ := json.Marshal(text) // a text is never refused
+	return string(b)
+}
+
+// count returns how many rows the page has.
+func (p *tab) count() int {
+	p.t.Helper()
+	return value[int](p, `Number(document.querySelector("#rows").ariaRowCount ?? document.querySelector("#rows").getAttribute("aria-rowcount"))`)
+}
+
+// last waits until the last row is that of a position.
+func (p *tab) last(pos uint64) {
+	p.t.Helper()
+	p.until(fmt.Sprintf(`document.querySelector("#rows").dataset.last === "%d"`, pos))
+}
+
+func (p *tab) key(keys string) {
+	p.t.Helper()
+	p.do(chromedp.Focus(chromedp.CSS("#rows")), chromedp.KeyEvent(keys))
+}
+
+// input puts a text into a field of the filters, as typing does.
+func (p *tab) input(field, text string) {
+	p.t.Helper()
+	value[bool](p, fmt.Sprintf(`(() => { const f = document.querySelector("[name=%s]"); f.value = %s; f.dispatchEvent(new Event("input", {bubbles: true})); return true })()`, field, quoted(text)))
+}
+
+func TestRecordsAppearAndAreFiltered(t *testing.T) {
+	s := newSite(t, 8<<20)
+	p := openTab(t, newBrowser(t), s, "/")
+	s.fill(100)
+	p.shows("n100")
+	if got := p.count(); got != 101 { // and that the broker is there
+		t.Errorf("%d rows", got)
+	}
+
+	p.input("level", "error")
+	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "17"`) // 16, and the connection
+	s.fill(6)
+	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "18"`)
+	p.input("level", "")
+	p.input("where", `n > 90 and n <= 95`)
+	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "6"`)
+	if got := value[string](p, `location.search`); got != "?where=n+%3E+90+and+n+%3C%3D+95" {
+		t.Errorf("the URL has %s", got)
+	}
+
+	p.input("where", `n > `)
+	p.until(`!document.querySelector("#problem").hidden`)
+	if got := value[string](p, `document.querySelector("#problem").textContent`); !strings.Contains(got, "^") {
+		t.Errorf("the problem is told as %q", got)
+	}
+	p.input("where", "")
+	p.input("grep", "n42")
+	p.until(`document.querySelector("#rows mark")?.textContent === "n42"`)
+
+	// Another page with the same URL shows the same.
+	q := openTab(t, p.ctx, s, value[string](p, `location.search && "/" + location.search`))
+	q.until(`document.querySelector("#rows mark")?.textContent === "n42" && document.querySelector("[name=grep]").value === "n42"`)
+}
+
+func TestPauseAndGoOnWithoutAHole(t *testing.T) {
+	s := newSite(t, 64<<20)
+	s.fill(50)
+	p := openTab(t, newBrowser(t), s, "/")
+	p.shows("n50")
+	p.key(" ")
+	p.until(`document.querySelector("#live").textContent === "paused"`)
+	s.fill(100_000)
+	next := s.ring.Stats().Next
+	p.until(`document.querySelector("#follow").textContent.includes("100\u202f000 new")`)
+	if got := p.count(); got != 51 {
+		t.Errorf("%d rows while it stands still", got)
+	}
+	p.key(" ")
+	p.last(next - 1)
+	first, rows := value[int](p, `Number(document.querySelector("#rows").dataset.first)`), p.count()
+	if first+rows != int(next) || rows < 100_000 {
+		t.Errorf("%d rows from %d to %d: there is a hole", rows, first, next)
+	}
+
+	// At its end it goes on; scrolled up it stands still.
+	value[bool](p, `document.querySelector("#rows").scrollTop -= 4000, true`)
+	p.until(`document.querySelector("#live").textContent === "paused"`)
+	s.fill(10)
+	value[bool](p, `document.querySelector("#rows").scrollTop = 1e9, true`)
+	p.last(next + 9)
+}
+
+func TestOneRecord(t *testing.T) {
+	s := newSite(t, 8<<20)
+	s.line(`{"time":"2026-11-25T04:00:00Z","level":"ERROR","msg":"broken","id":9007199254740993,"user":"eve","stack":"at a\nat b"}`)
+	s.fill(5)
+	p := openTab(t, newBrowser(t), s, "/")
+	p.shows("broken")
+	p.do(chromedp.Click(chromedp.CSS(`.row.error[data-pos="2"]`)))
+	p.until(`document.querySelector("#detail .json")?.textContent.includes("9007199254740993")`)
+	p.until(`document.querySelector("#detail .stack").textContent === "at a\nat b"`)
+	p.until(`new URLSearchParams(location.search).get("at") === "2"`)
+
+	// Only its user, then what came around it.
+	p.do(chromedp.Click(chromedp.CSS(`#detail [aria-label="only user = eve"]`)))
+	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "2"`)
+	p.do(chromedp.Click(chromedp.CSS(`.row.error`)))
+	p.key("x")
+	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "7"`)
+	p.until(`document.querySelector(".row.chosen")?.dataset.pos === "2"`)
+	p.do(chromedp.NavigateBack())
+	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "2"`)
+}
+
+func TestRangeOfTheHistogram(t *testing.T) {
+	s := newSite(t, 8<<20)
+	began := time.Now().Add(-10 * patience).Truncate(time.Second)
+	for n := range 600 {
+		s.line(`{"time":%q,"level":"INFO","msg":"s%d"}`, began.Add(time.Duration(n)*time.Second).Format(time.RFC3339), n)
+	}
+	p := openTab(t, newBrowser(t), s, "/")
+	p.until(`document.querySelector("#histogram").ariaLabel?.includes("600 info") || document.querySelector("#histogram").getAttribute("aria-label").includes("600 info")`)
+	box := value[[]float64](p, `(() => { const b = document.querySelector("#histogram").getBoundingClientRect(); return [b.left, b.top, b.width, b.height] })()`)
+	y := box[1] + box[3]/3
+	p.do(
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, box[0]+box[2]*0.25, y, chromedp.ButtonLeft),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, box[0]+box[2]*0.4, y, chromedp.ButtonLeft),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, box[0]+box[2]*0.5, y, chromedp.ButtonLeft),
+	)
+	p.until(`location.search.includes("since=") && location.search.includes("until=")`)
+	p.until(`(n => n > 120 && n < 180)(Number(document.querySelector("#rows").getAttribute("aria-rowcount")))`)
+	p.until(`document.querySelectorAll(".chip").length === 2 && !document.querySelector("#brush").hidden`)
+}
+
+func TestDownload(t *testing.T) {
+	s := newSite(t, 8<<20)
+	s.fill(600)
+	p := openTab(t, newBrowser(t), s, "/?level=error")
+	dir := t.TempDir()
+	_, err := chromedp.CallBrowser(p.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.do(chromedp.Click(chromedp.CSS("#download")))
+	var got []byte
+	for poll, deadline := time.Tick(20*time.Millisecond), time.Now().Add(patience); strings.Count(string(got), "\n") < 100; <-poll {
+		if found, _ := filepath.Glob(filepath.Join(dir, "logtail-*.ndjson")); len(found) == 1 {
+			got, _ = os.ReadFile(found[0])
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("downloaded %d bytes", len(got))
+		}
+	}
+	for line := range strings.Lines(string(got)) {
+		if !json.Valid([]byte(line)) || !strings.Contains(line, `"level":"ERROR"`) {
+			t.Errorf("got %s", line)
+		}
+	}
+}
+
+func TestGapsAreRows(t *testing.T) {
+	s := newSite(t, 8<<20)
+	p := openTab(t, newBrowser(t), s, "/?level=error&grep=nothing")
+	s.gap()
+	p.until(`document.querySelector(".row.gap")?.textContent.includes("gap: 132 records of web@h1 are missing (#1-#132): dropped by the producer")`)
+	p.until(`document.querySelector("#missing").textContent === "⚠ 132 missing in 1 gap"`)
+}
+
+func TestTextsOfRecordsStayTexts(t *testing.T) {
+	s := newSite(t, 8<<20)
+	s.xss()
+	p := openTab(t, newBrowser(t), s, "/")
+	n := int(s.ring.Stats().Next) - 1
+	p.last(uint64(n))
+	p.key("g")
+	for range n {
+		p.do(chromedp.KeyEvent("j"))
+	}
+	p.until(`document.querySelector("#detail .about") !== null`)
+	const foreign = `[...document.querySelectorAll("script, img, svg, iframe, style, base, form, meta, a, input")].filter(e => !e.outerHTML.includes("evil")).length - document.querySelectorAll("script, img, svg, iframe, style, base, form, meta, a, input").length`
+	if got := value[int](p, foreign); got != 0 {
+		t.Errorf("%d elements are of records", -got)
+	}
+	if value[bool](p, `"evil" in window || ({}).evil !== undefined`) {
+		t.Error("a record has run")
+	}
+	if got := value[bool](p, `/[\u0000-\u0008\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(document.querySelector("main").textContent)`); got {
+		t.Error("what directs text is shown as it is")
+	}
+}
+
+func TestScreenshots(t *testing.T) {
+	dir := os.Getenv("LOGTAIL_SCREENSHOTS")
+	if dir == "" {
+		dir = t.TempDir() // they can be made, at least
+	}
+	s := newSite(t, 8<<20)
+	s.sample()
+	p := openTab(t, newBrowser(t), s, "/")
+	p.until(`document.querySelector("#histogram").getAttribute("aria-label").includes("error")`)
+	shoot := func(name string, more ...step) {
+		p.do(more...)
+		png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scheme := func(name string) step {
+		return func(ctx context.Context, target *chromedp.Target) (v chromedp.Void, err error) {
+			_, err = cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+			return v, err
+		}
+	}
+	shoot("light", scheme("light"))
+	shoot("dark", scheme("dark"))
+	p.do(chromedp.Click(chromedp.CSS(`.row.error:not([hidden])`)))
+	p.until(`document.querySelector("#detail .json") !== null`)
+	shoot("record-dark")
+	shoot("record-light", scheme("light"))
+	p.key("\x1b")
+	p.do(chromedp.EmulateViewport(390, 780, chromedp.EmulateScale(2)))
+	p.key(" ")
+	s.fill(1203)
+	p.until(`document.querySelector("#follow").textContent.includes("new")`)
+	shoot("phone-light")
+	shoot("phone-dark", scheme("dark"))
+	if over := value[int](p, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
+		t.Errorf("the page is %d pixels too wide for a phone", over)
+	}
+}
+
+// A page of another site, on another port, reads nothing and frames nothing, with
+// a browser that has the cookie.
+func TestEvilPage(t *testing.T) {
+	s := newSite(t, 8<<20)
+	s.fill(3)
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<!doctype html><title>evil</title>`) // who does not read has gone
+	}))
+	defer evil.Close()
+	p := openTab(t, newBrowser(t), s, "/")
+	p.shows("n3")
+	p.do(chromedp.Navigate(evil.URL))
+	for _, path := range []string{"/", "/api/rows?from=1", "/api/download", "/api/record?pos=2", "/metrics", "/healthz", "/assets/main.js"} {
+		for _, mode := range []string{"cors", "no-cors"} {
+			p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`window.got = undefined; fetch(%q, {mode: %q, credentials: "include"}).then(r => r.text()).then(t => window.got = "read: " + t, e => window.got = "refused")`, s.url+path, mode)))
+			p.until(`window.got !== undefined`)
+			if got := value[string](p, `window.got`); got != "refused" {
+				t.Errorf("%s, %s: %s", path, mode, got)
+			}
+		}
+	}
+	p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`window.framed = undefined; { const f = document.createElement("iframe"); f.src = %q; f.onload = () => { try { window.framed = f.contentDocument === null ? "other" : f.contentDocument.body.innerText } catch { window.framed = "other" } }; document.body.append(f) } window.script = undefined; { const e = document.createElement("script"); e.src = %q; e.onload = () => window.script = "ran"; e.onerror = () => window.script = "refused"; document.body.append(e) }`, s.url+"/", s.url+"/api/download")))
+	p.until(`window.framed !== undefined && window.script !== undefined`)
+	if got := value[string](p, `window.script`); got != "refused" {
+		t.Errorf("a script of ours: %s", got)
+	}
+	tree, err := chromedp.Call(p.ctx, page.GetFrameTree, cdp.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, child := range tree.FrameTree.ChildFrames {
+		if !strings.HasPrefix(child.Frame.URL, "chrome-error:") {
+			t.Errorf("the page is framed at %s", child.Frame.URL)
+		}
+	}
+}
+
+// TestFrames measures how a page with 100,000 rows scrolls, and prints it: what
+// that is on a busy machine is no reason to fail.
+func TestFrames(t *testing.T) {
+	s := newSite(t, 128<<20)
+	p := openTab(t, newBrowser(t), s, "/")
+	s.fill(100_000)
+	p.last(s.ring.Stats().Next - 1)
+	p.key(" ")
+	p.do(chromedp.Evaluate[chromedp.Void](`window.frames60 = undefined; { const rows = document.querySelector("#rows"); const times = []; let n = 0; const step = (t) => { times.push(t); rows.scrollTop = rows.scrollHeight * (0.5 + 0.4 * Math.sin(n / 20)); if (++n < 240) requestAnimationFrame(step); else { const d = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b); window.frames60 = JSON.stringify({rows: rows.getAttribute("aria-rowcount"), median: d[d.length >> 1], p99: d[Math.floor(d.length * .99)], heap: Math.round((performance.memory?.usedJSHeapSize ?? 0) / 1048576)}) } }; requestAnimationFrame(step) }`))
+	p.until(`window.frames60 !== undefined`)
+	t.Logf("milliseconds between frames, and MiB: %s", value[string](p, `window.frames60`))
+}
