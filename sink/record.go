@@ -91,8 +91,9 @@ func (r *Record) LevelName() string {
 // LevelText returns the level as the record has it, "" when it has none.
 func (r *Record) LevelText() string { return r.decode().levelText }
 
-// Message returns the record's message, which may have several lines.
-func (r *Record) Message() string { return r.decode().message }
+// Message returns the record's message, which may have several lines, without what
+// sets colours in it.
+func (r *Record) Message() string { return stripColor(r.decode().message) }
 
 // Stack returns the lines of the stack trace, or of what else the record has of
 // that kind, with \n between them: one text, or an array of lines or frames. It
