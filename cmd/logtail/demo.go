@@ -31,19 +31,23 @@ func newDemo(u *ui) *cobra.Command {
 		Short: "Watch three sample services on an embedded broker",
 		Long:  demoDescription,
 		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context(), cmd.Flags()) },
 	}
 	group(cmd, groupFilters, d.tail.filters.register)
 	group(cmd, groupOutput, d.tail.output.register)
 	group(cmd, groupOutput, d.tail.output.registerLive)
+	group(cmd, groupOutput, d.tail.keys.register)
 	group(cmd, "Demo", func(f *pflag.FlagSet) {
 		f.Var((*duration)(&d.lasts), "for", "end by itself after this `TIME`, 10s say")
 	})
 	return cmd
 }
 
-func (d *demoCommand) run(ctx context.Context) (err error) {
+func (d *demoCommand) run(ctx context.Context, flags *pflag.FlagSet) (err error) {
 	if err := d.tail.output.check(); err != nil {
+		return err
+	}
+	if err := d.tail.keys.check(d.tail.ui, flags); err != nil {
 		return err
 	}
 	selected, err := d.tail.filters.compile(d.tail.ui)
@@ -68,13 +72,19 @@ func (d *demoCommand) run(ctx context.Context) (err error) {
 	d.tail.notice("three sample services, web, worker and cron, log to the embedded broker at %s", server.URL())
 	d.tail.notice("watch them from another terminal, too: logtail -l warn -u %s", server.URL())
 	d.tail.count(selected)
+	if d.tail.keys.on {
+		return d.tail.interact(ctx, flags, selected, func(ctx context.Context, w sink.Writer) error {
+			return d.watch(ctx, server.DialURL(), selected, w)
+		})
+	}
 	defer d.tail.watchState(ctx)()
-	return d.watch(ctx, server.DialURL(), selected)
+	terminal, end := d.tail.output.live(d.tail.ui, selected)
+	return errors.Join(d.watch(ctx, server.DialURL(), selected, terminal), end())
 }
 
 // watch tails while the services run. The tail ends after them, so that it
 // shows their last records.
-func (d *demoCommand) watch(ctx context.Context, url string, selected *selection) error {
+func (d *demoCommand) watch(ctx context.Context, url string, selected *selection, w sink.Writer) error {
 	tailCtx, endTail := context.WithCancel(context.WithoutCancel(ctx))
 	defer endTail()
 	cfg := d.tail.config(url)
@@ -92,8 +102,7 @@ func (d *demoCommand) watch(ctx context.Context, url string, selected *selection
 		}
 	}
 	tailed := make(chan error, 1)
-	terminal, end := d.tail.output.live(d.tail.ui, selected)
-	go func() { tailed <- errors.Join(selected.run(tailCtx, cfg, terminal, sink.Tail), end()) }()
+	go func() { tailed <- selected.run(tailCtx, cfg, w, sink.Tail) }()
 	select {
 	case <-ready:
 	case err := <-tailed:

@@ -102,6 +102,11 @@ func (o *outputFlags) recordKeys() *sink.Keys {
 // terminal returns the Writer of records to standard output, which marks what
 // the selection looks for. The flags have been checked.
 func (o *outputFlags) terminal(u *ui, selected *selection) *render.Terminal {
+	return render.New(u, o.options(u, selected))
+}
+
+// options are what the flags say of lines on standard output.
+func (o *outputFlags) options(u *ui, selected *selection) render.Options {
 	layout, _ := render.ParseTime(o.time)
 	opts := render.Options{
 		Format:    render.Format(o.format.value),
@@ -121,7 +126,7 @@ func (o *outputFlags) terminal(u *ui, selected *selection) *render.Terminal {
 	if o.template != "" {
 		opts.Template, _ = render.ParseTemplate(o.template)
 	}
-	return render.New(u, opts)
+	return opts
 }
 
 // live returns the terminal for records that come live, which follows changes of
