@@ -66,7 +66,7 @@ func (c *Cursor) Next() (*Row, bool) { return c.NextOf(-1) }
 func (c *Cursor) NextOf(most int) (*Row, bool) {
 	for ; most != 0; most-- {
 		if !c.at.has(c.pos) {
-			c.at = c.ring.part(c.pos, false)
+			c.at, c.record.Keys = c.ring.part(c.pos, false)
 			if c.pos < c.at.first {
 				return c.skip(), true
 			}
@@ -97,7 +97,7 @@ func (c *Cursor) Prev() (*Row, bool) { return c.PrevOf(-1) }
 func (c *Cursor) PrevOf(most int) (*Row, bool) {
 	for ; most != 0; most-- {
 		if !c.at.has(c.pos - 1) {
-			c.at = c.ring.part(c.pos, true)
+			c.at, c.record.Keys = c.ring.part(c.pos, true)
 			if !c.at.has(c.pos - 1) {
 				return nil, false
 			}

@@ -32,7 +32,7 @@ func (c *Cursor) Histogram(width time.Duration, most int) (bars []Bar, end bool)
 	place := make(map[int64]int)
 	for ; most != 0; most-- {
 		if !c.at.has(c.pos) {
-			c.at = c.ring.part(c.pos, false)
+			c.at, c.record.Keys = c.ring.part(c.pos, false)
 			c.pos = max(c.pos, c.at.first)
 			if !c.at.has(c.pos) {
 				c.at = part{}

@@ -34,6 +34,7 @@ type Ring struct {
 	held    int64         // bytes of all chunks
 	stats   Stats         // but for First, Next and Bytes
 	changed chan struct{} // closed when a row has come; nil while nobody waits
+	keys    *sink.Keys    // of the last record; those of a source have the same
 }
 
 // New returns a ring that holds so many bytes, at least 64 KiB. A record that
@@ -77,6 +78,7 @@ func (r *Ring) Write(_ context.Context, records []sink.Record) error {
 		at, level, known := mark(record) // before the lock: it reads the record
 		r.mu.Lock()
 		r.stats.Records++
+		r.keys = record.Keys
 		r.stats.Last = record.Received
 		r.addRecord(record, at, level, known)
 		r.mu.Unlock()
@@ -186,7 +188,7 @@ func (r *Ring) Wait(ctx context.Context, pos uint64) error {
 // part returns what there is of the chunk with the row at pos, or with the first
 // one behind it that there is. With backwards it is the one with the row before
 // pos.
-func (r *Ring) part(pos uint64, backwards bool) part {
+func (r *Ring) part(pos uint64, backwards bool) (part, *sink.Keys) {
 	if backwards && pos > 0 {
 		pos--
 	}
@@ -204,7 +206,7 @@ func (r *Ring) part(pos uint64, backwards bool) part {
 	if !found && i > 0 {
 		i--
 	}
-	return r.chunks[i].part
+	return r.chunks[i].part, r.keys
 }
 
 // SeekTime returns the position of the first row of that time or a later one, or

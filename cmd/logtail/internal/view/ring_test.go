@@ -304,3 +304,16 @@ func TestRecordThatIsTooLarge(t *testing.T) {
 		t.Errorf("got %+v", row)
 	}
 }
+
+func TestKeysOfTheSource(t *testing.T) {
+	ring := New(1 << 20)
+	r := sink.ParseLine([]byte(`{"lvl":"ERROR","text":"hello"}`))
+	r.Keys = &sink.Keys{Message: []string{"text"}, Level: []string{"lvl"}}
+	if err := ring.Write(t.Context(), []sink.Record{r}); err != nil {
+		t.Fatal(err)
+	}
+	row, ok := ring.Cursor(1, nil).Next()
+	if !ok || row.Record.Message() != "hello" || row.Record.LevelText() != "ERROR" {
+		t.Errorf("got %+v", row)
+	}
+}
