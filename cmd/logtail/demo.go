@@ -37,12 +37,13 @@ func newDemo(u *ui) *cobra.Command {
 			if cmd.Flags().Changed("listen") && !d.web {
 				return &usageError{errors.New("--listen needs --web"), cmd.CommandPath()}
 			}
-			return d.run(cmd.Context())
+			return d.run(cmd.Context(), cmd.Flags())
 		},
 	}
 	group(cmd, groupFilters, d.tail.filters.register)
 	group(cmd, groupOutput, d.tail.output.register)
 	group(cmd, groupOutput, d.tail.output.registerLive)
+	group(cmd, groupOutput, d.tail.keys.register)
 	group(cmd, "Demo", func(f *pflag.FlagSet) {
 		f.Var((*duration)(&d.lasts), "for", "end by itself after this `TIME`, 10s say")
 		f.BoolVar(&d.web, "web", false, "show them in a page, as logtail serve does, in place of the terminal")
@@ -51,8 +52,11 @@ func newDemo(u *ui) *cobra.Command {
 	return cmd
 }
 
-func (d *demoCommand) run(ctx context.Context) (err error) {
+func (d *demoCommand) run(ctx context.Context, flags *pflag.FlagSet) (err error) {
 	if err := d.tail.output.check(); err != nil {
+		return err
+	}
+	if err := d.tail.keys.check(d.tail.ui, flags); err != nil {
 		return err
 	}
 	selected, err := d.tail.filters.compile(d.tail.ui)
@@ -77,6 +81,11 @@ func (d *demoCommand) run(ctx context.Context) (err error) {
 	d.tail.notice("three sample services, web, worker and cron, log to the embedded broker at %s", server.URL())
 	d.tail.notice("watch them from another terminal, too: logtail -l warn -u %s", server.URL())
 	d.tail.count(selected)
+	if d.tail.keys.on {
+		return d.tail.interact(ctx, flags, selected, func(ctx context.Context, w sink.Writer) error {
+			return d.watch(ctx, server.DialURL(), selected, w, d.show)
+		})
+	}
 	defer d.tail.watchState(ctx)()
 	if !d.web {
 		terminal, end := d.tail.output.live(d.tail.ui, selected)

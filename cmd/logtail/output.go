@@ -58,6 +58,10 @@ func (o *outputFlags) register(f *pflag.FlagSet) {
 // registerLive is for commands whose records come live.
 func (o *outputFlags) registerLive(f *pflag.FlagSet) {
 	f.BoolVar(&o.fold, "fold", false, "count records that look like the one before: ×37")
+	o.registerStatus(f)
+}
+
+func (o *outputFlags) registerStatus(f *pflag.FlagSet) {
 	f.Var(&o.status, "status", "`WHEN` to have a status line: auto, always, never\nIt shows the rate and its last seconds, how many records there were and warn and error among them, what is missing, and for how long it has been quiet; or when the broker is tried next. With auto it is there when records go to a terminal, or to an archive. SIGUSR1 prints the numbers at any time.")
 }
 
@@ -102,6 +106,11 @@ func (o *outputFlags) recordKeys() *sink.Keys {
 // terminal returns the Writer of records to standard output, which marks what
 // the selection looks for. The flags have been checked.
 func (o *outputFlags) terminal(u *ui, selected *selection) *render.Terminal {
+	return render.New(u, o.options(u, selected))
+}
+
+// options are what the flags say of lines on standard output.
+func (o *outputFlags) options(u *ui, selected *selection) render.Options {
 	layout, _ := render.ParseTime(o.time)
 	opts := render.Options{
 		Format:    render.Format(o.format.value),
@@ -121,7 +130,7 @@ func (o *outputFlags) terminal(u *ui, selected *selection) *render.Terminal {
 	if o.template != "" {
 		opts.Template, _ = render.ParseTemplate(o.template)
 	}
-	return render.New(u, opts)
+	return opts
 }
 
 // live returns the terminal for records that come live, which follows changes of

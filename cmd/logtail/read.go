@@ -18,6 +18,7 @@ type readCommand struct {
 	*ui
 	filters filterFlags
 	output  outputFlags
+	keys    interactiveFlags
 	follow  bool
 	failed  int // files that could not be read to their end
 }
@@ -38,11 +39,12 @@ records of one archive come in its order, those of several merged by their times
   logtail read -f app.log
   zstdcat old/*.zst | logtail read -`,
 		Args: somePaths,
-		RunE: func(cmd *cobra.Command, paths []string) error { return r.run(cmd.Context(), paths) },
+		RunE: func(cmd *cobra.Command, paths []string) error { return r.run(cmd.Context(), cmd.Flags(), paths) },
 	}
 	group(cmd, groupFilters, r.filters.register)
 	group(cmd, groupOutput, func(f *pflag.FlagSet) {
 		r.output.register(f)
+		r.keys.register(f)
 		f.BoolVarP(&r.follow, "follow", "f", false, "go on with what is appended, as tail -F does")
 	})
 	return cmd
@@ -56,8 +58,11 @@ func somePaths(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func (r *readCommand) run(ctx context.Context, paths []string) error {
+func (r *readCommand) run(ctx context.Context, flags *pflag.FlagSet, paths []string) error {
 	if err := r.output.check(); err != nil {
+		return err
+	}
+	if err := r.keys.check(r.ui, flags); err != nil {
 		return err
 	}
 	selected, err := r.filters.compile(r.ui)
@@ -81,9 +86,15 @@ func (r *readCommand) run(ctx context.Context, paths []string) error {
 	if !isTerminal(r.stdout) { // else the records show how far it has come
 		opts.OnProgress = r.progressOf(sources)
 	}
-	err = selected.run(ctx, sink.Config{}, r.output.terminal(r.ui, selected), func(ctx context.Context, cfg sink.Config, w sink.Writer) error {
-		return archive.Read(ctx, sources, opts, &filtered{w, cfg.Filter, nil})
-	})
+	read := func(ctx context.Context, w sink.Writer) error {
+		return selected.run(ctx, sink.Config{}, w, func(ctx context.Context, cfg sink.Config, w sink.Writer) error {
+			return archive.Read(ctx, sources, opts, &filtered{w, cfg.Filter, nil})
+		})
+	}
+	if r.keys.on {
+		return r.interact(ctx, flags, selected, read)
+	}
+	err = read(ctx, r.output.terminal(r.ui, selected))
 	if err != nil {
 		return err
 	}
@@ -91,6 +102,20 @@ func (r *readCommand) run(ctx context.Context, paths []string) error {
 		return fmt.Errorf("%d of the files could not be read to their end", r.failed)
 	}
 	return nil
+}
+
+// interact shows the records to a person who has the keyboard.
+func (r *readCommand) interact(ctx context.Context, flags *pflag.FlagSet, selected *selection, read func(context.Context, sink.Writer) error) error {
+	v, stop := r.keys.start(r.ui, flags, selected, &r.output)
+	defer stop()
+	v.live = r.follow
+	return v.run(ctx, func(ctx context.Context) error {
+		err := read(ctx, v.ring)
+		if s := v.ring.Stats(); s.First > 1 && err == nil {
+			r.notice("these are the last of %d records: --ring says how much is kept, --since and --until what is read", s.Records)
+		}
+		return err
+	})
 }
 
 // progressOf returns what shows how far long work has come.

@@ -91,7 +91,7 @@ func (s *state) line(now time.Time) string {
 	case s.connected == "":
 		add("waiting for the broker: attempt %d, next in %v", s.attempt+1, max(0, s.next.Sub(now)+time.Second-1).Truncate(time.Second))
 	default:
-		add("%s %.4s/s", s.recent.sparkline(now), fmt.Sprintf("%.1f", s.recent.rate(now)))
+		add("%s %s/s", s.recent.sparkline(now), shortRate(s.recent.rate(now)))
 	}
 	switch {
 	case s.records != s.shown:
@@ -185,6 +185,14 @@ func (r *recent) rate(now time.Time) float64 {
 		sum += r.ago(i)
 	}
 	return float64(sum) / seconds
+}
+
+// shortRate is a rate with a decimal where that says something.
+func shortRate(rate float64) string {
+	if rate >= 100 {
+		return fmt.Sprintf("%.0f", rate)
+	}
+	return fmt.Sprintf("%.1f", rate)
 }
 
 // sparkline draws the complete seconds, the oldest first.

@@ -69,3 +69,11 @@ func TestRecentTakesAnyTime(t *testing.T) {
 		}
 	}
 }
+
+func TestShortRate(t *testing.T) {
+	for rate, want := range map[float64]string{0: "0.0", 3.25: "3.2", 99.9: "99.9", 100.4: "100", 10_000: "10000", 123_456: "123456"} {
+		if got := shortRate(rate); got != want {
+			t.Errorf("%v: got %s, want %s", rate, got, want)
+		}
+	}
+}

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/slogcast/slogcast/cmd/logtail/internal/view"
 	"github.com/slogcast/slogcast/sink"
 	"github.com/slogcast/slogcast/sink/render"
 )
@@ -19,7 +21,9 @@ type tailCommand struct {
 	output     outputFlags
 	archive    archiveFlags
 	embedded   embeddedFlags
+	keys       interactiveFlags
 
+	ring      *view.Ring // where notices go, with -i
 	state     state
 	lastError string // shown; the same again is not
 }
@@ -42,7 +46,10 @@ func newTail(u *ui) *cobra.Command {
 			if err := t.output.check(); err != nil {
 				return err
 			}
-			return t.run(cmd.Context())
+			if err := t.keys.check(u, cmd.Flags()); err != nil {
+				return err
+			}
+			return t.run(cmd.Context(), cmd.Flags())
 		},
 	}
 	group(cmd, groupConnection, t.connection.register)
@@ -50,12 +57,13 @@ func newTail(u *ui) *cobra.Command {
 	group(cmd, groupFilters, t.filters.register)
 	group(cmd, groupOutput, t.output.register)
 	group(cmd, groupOutput, t.output.registerLive)
+	group(cmd, groupOutput, t.keys.register)
 	group(cmd, groupArchive, t.archive.register)
 	group(cmd, groupEmbedded, t.embedded.register)
 	return cmd
 }
 
-func (t *tailCommand) run(ctx context.Context) error {
+func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 	selected, err := t.filters.compile(t.ui)
 	if err != nil {
 		return err
@@ -73,6 +81,11 @@ func (t *tailCommand) run(ctx context.Context) error {
 		url = server.DialURL()
 	}
 	t.count(selected)
+	if t.keys.on {
+		return t.interact(ctx, flags, selected, func(ctx context.Context, w sink.Writer) error {
+			return selected.run(ctx, t.config(url), w, sink.Tail)
+		})
+	}
 	defer t.watchState(ctx)()
 	if t.archive.file != "" {
 		return t.archive.run(ctx, selected, t.config(url))
@@ -81,6 +94,18 @@ func (t *tailCommand) run(ctx context.Context) error {
 	defer cancel()
 	terminal, end := t.output.live(t.ui, selected)
 	return errors.Join(selected.run(ctx, t.config(url), terminal, sink.Tail), end())
+}
+
+// interact shows what a source writes to a person who has the keyboard.
+func (t *tailCommand) interact(ctx context.Context, flags *pflag.FlagSet, selected *selection, source func(context.Context, sink.Writer) error) error {
+	v, stop := t.keys.start(t.ui, flags, selected, &t.output)
+	defer stop()
+	t.ring, v.status, v.live = v.ring, t.state.line, true
+	t.state.began = time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	onRequest(ctx, func(now time.Time) { t.notice("%s", t.state.numbers(now)) })
+	return v.run(ctx, func(ctx context.Context) error { return source(ctx, v.ring) })
 }
 
 // config is what the flags say of the tail.
@@ -118,6 +143,8 @@ func (t *tailCommand) watchState(ctx context.Context) (end func()) {
 func (t *tailCommand) show(n sink.Notice) {
 	t.state.note(n, time.Now())
 	switch {
+	case t.ring != nil:
+		t.noteRow(n)
 	case n.Connected != "":
 		t.lastError = ""
 		t.notice("connected to %s, exchange %s%s; records from now on", n.Connected, t.connection.exchange, t.connection.bound())
@@ -132,5 +159,19 @@ func (t *tailCommand) show(n sink.Notice) {
 		// Nothing has been on a broker that has just begun.
 	default:
 		t.notice("%v", n)
+	}
+}
+
+// noteRow makes a row of a notice, but of an error that was the last one, too.
+func (t *tailCommand) noteRow(n sink.Notice) {
+	text := ""
+	if n.Lost != nil {
+		text = n.Lost.Error()
+	}
+	if text == "" || text != t.lastError {
+		t.ring.Note(n)
+	}
+	if text != "" || n.Connected != "" {
+		t.lastError = text
 	}
 }

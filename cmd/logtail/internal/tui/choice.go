@@ -1,0 +1,47 @@
+package tui
+
+import (
+	"github.com/slogcast/slogcast/cmd/logtail/internal/view"
+	"github.com/slogcast/slogcast/sink/filter"
+)
+
+// choice is what is shown of the rows. A copy of it stays as it is but for the
+// apps.
+type choice struct {
+	line   string         // of the filter, as it was given
+	filter *filter.Filter // what it means; nil for all
+	levels [4]bool        // hidden
+	apps   map[string]bool
+	lifted bool // all is shown for a while, around a match
+}
+
+// chooses reports whether something is hidden, by whatever.
+func (c *choice) chooses() bool {
+	return c.filter != nil && !c.filter.All() || c.levels != [4]bool{} || len(c.apps) > 0
+}
+
+// passFact reports whether a row may be shown, by what is known without reading
+// it. What is no record is always shown, and so is one of an unknown level.
+func (c *choice) passFact(f *facts, known *fact) bool {
+	switch {
+	case c.lifted || known.level == levelNotice:
+		return true
+	case int(known.level) < len(c.levels) && c.levels[known.level]:
+		return false
+	}
+	return len(c.apps) == 0 || !c.apps[f.apps[known.app]]
+}
+
+// passRow reports whether the filter passes a row.
+func (c *choice) passRow(row *view.Row) bool {
+	return c.lifted || c.filter == nil || row.Kind != view.Record || c.filter.Pass(row.Record)
+}
+
+// pass judges a row by all.
+func (c *choice) pass(row *view.Row) bool {
+	l := levelOf(row)
+	if l != levelNotice && (int(l) < len(c.levels) && c.levels[l] || c.apps[row.Record.App]) {
+		return false
+	}
+	return c.passRow(row)
+}
