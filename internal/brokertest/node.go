@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,13 +19,27 @@ import (
 type Node struct {
 	*Broker
 
-	dir      string // of the server's scripts
-	home     string // of everything that the node writes
-	port     string
-	epmdPort string
-	env      []string
-	server   *exec.Cmd
-	ended    chan struct{} // closed when server has ended
+	dir    string // of the server's scripts
+	home   string // of everything that the node writes
+	place  place
+	env    []string
+	server *exec.Cmd
+	ended  chan struct{} // closed when server has ended
+}
+
+// place is where a node runs, and who it is there.
+type place struct {
+	name    string   // of the node: slogcast@localhost
+	address string   // that it listens on
+	ports   []string // of AMQP, Erlang's distribution, and Erlang's port mapper
+	enter   []string // the command that takes another into the place's network namespace; may be empty
+	cookie  string   // Erlang's secret, which the nodes of a cluster share; if empty, the node makes one
+}
+
+// command returns a command that runs there.
+func (p place) command(name string, args ...string) *exec.Cmd {
+	words := append(slices.Clip(p.enter), append([]string{name}, args...)...)
+	return exec.Command(words[0], words[1:]...)
 }
 
 // NodeConfig is what a node has beside the defaults.
@@ -62,7 +77,7 @@ func StartNode(t testing.TB, cfg NodeConfig) *Node {
 
 // Configure gives the node other settings and plugins, from the next Start on.
 func (n *Node) Configure(cfg NodeConfig) error {
-	settings := "listeners.tcp.own = 127.0.0.1:" + n.port + "\n" + strings.Join(cfg.Settings, "\n") + "\n"
+	settings := "listeners.tcp.own = " + n.place.address + ":" + n.place.ports[0] + "\n" + strings.Join(cfg.Settings, "\n") + "\n"
 	if err := os.WriteFile(filepath.Join(n.home, "rabbitmq.conf"), []byte(settings), 0o600); err != nil {
 		return err
 	}
@@ -85,7 +100,7 @@ func (n *Node) launch() error {
 		return err
 	}
 	defer output.Close()
-	server := exec.Command(filepath.Join(n.dir, "rabbitmq-server"))
+	server := n.place.command(filepath.Join(n.dir, "rabbitmq-server"))
 	server.Env, server.Dir = n.env, n.home
 	server.Stdout, server.Stderr = output, output
 	ownGroup(server)
@@ -124,7 +139,7 @@ func (n *Node) await() error {
 // remove ends the node and deletes its data.
 func (n *Node) remove() {
 	n.Kill()
-	epmd := exec.Command("epmd", "-port", n.epmdPort, "-kill")
+	epmd := n.place.command("epmd", "-port", n.place.ports[2], "-kill")
 	epmd.Env = n.env
 	_ = epmd.Run()
 	os.RemoveAll(n.home)
@@ -132,7 +147,7 @@ func (n *Node) remove() {
 
 // ctl runs rabbitmqctl on the node.
 func (n *Node) ctl(args ...string) (string, error) {
-	ctl := exec.Command(filepath.Join(n.dir, "rabbitmqctl"), args...)
+	ctl := n.place.command(filepath.Join(n.dir, "rabbitmqctl"), args...)
 	ctl.Env = n.env
 	out, err := ctl.CombinedOutput()
 	return string(out), err

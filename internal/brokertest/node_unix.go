@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -32,6 +33,23 @@ func findServer() (dir string, err error) {
 // newNode starts a private node of the installed rabbitmq-server, with its own
 // name, ports, data and Erlang port mapper, on loopback.
 func newNode(cfg NodeConfig) (*Node, error) {
+	ports, err := freePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	n, err := prepareNode(place{name: "slogcast@localhost", address: "127.0.0.1", ports: ports}, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Start(); err != nil {
+		n.stop()
+		return nil, err
+	}
+	return n, nil
+}
+
+// prepareNode makes everything that a node needs, and does not start it.
+func prepareNode(where place, cfg NodeConfig) (*Node, error) {
 	dir, err := findServer()
 	if err != nil {
 		return nil, err
@@ -40,34 +58,31 @@ func newNode(cfg NodeConfig) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(3)
-	if err != nil {
-		return nil, err
-	}
-	n := &Node{dir: dir, home: home, port: ports[0], epmdPort: ports[2]}
+	ended := make(chan struct{})
+	close(ended)
+	n := &Node{dir: dir, home: home, place: where, ended: ended}
 	n.env = append(os.Environ(),
 		"HOME="+home,
-		"RABBITMQ_NODENAME=slogcast@localhost",
-		"RABBITMQ_DIST_PORT="+ports[1],
-		"ERL_EPMD_PORT="+ports[2],
-		"ERL_EPMD_ADDRESS=127.0.0.1",
+		"RABBITMQ_NODENAME="+where.name,
+		"RABBITMQ_DIST_PORT="+where.ports[1],
+		"ERL_EPMD_PORT="+where.ports[2],
+		"ERL_EPMD_ADDRESS="+where.address,
 		"ERL_EPMD_RELAXED_COMMAND_CHECK=true", // or remove could not end the port mapper
 		"RABBITMQ_MNESIA_BASE="+filepath.Join(home, "mnesia"),
 		"RABBITMQ_LOG_BASE="+filepath.Join(home, "log"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(home, "enabled_plugins"),
 		"RABBITMQ_CONFIG_FILE="+filepath.Join(home, "rabbitmq.conf"),
 	)
-	n.Broker = &Broker{URL: "amqp://guest:guest@127.0.0.1:" + ports[0] + "/", Ctl: n.ctl, stop: n.remove}
+	if _, host, _ := strings.Cut(where.name, "@"); strings.Contains(host, ".") {
+		n.env = append(n.env, "RABBITMQ_USE_LONGNAME=true")
+	}
+	n.Broker = &Broker{URL: "amqp://guest:guest@" + net.JoinHostPort(where.address, where.ports[0]) + "/", Ctl: n.ctl, stop: n.remove}
 	err = n.Configure(cfg)
-	if err == nil {
-		err = n.launch()
+	if err == nil && where.cookie != "" {
+		err = os.WriteFile(filepath.Join(home, ".erlang.cookie"), []byte(where.cookie), 0o400)
 	}
 	if err != nil {
 		os.RemoveAll(home)
-		return nil, err
-	}
-	if err := n.await(); err != nil {
-		n.stop()
 		return nil, err
 	}
 	return n, nil
