@@ -195,6 +195,38 @@ func TestSuperviseDialsAgainAndTriesEveryURL(t *testing.T) {
 	})
 }
 
+// A node that hangs takes connections and says nothing. The timeout of this test
+// would be over long before DialTimeout.
+func TestSilentNodeHoldsUpNoOther(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		silent, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		endpoints, err := link.Parse("amqp://" + silent.Addr().String() + "/," + b.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		met := false // both, whichever is first
+		err = link.Supervise(t.Context(), link.Config{
+			Endpoints:   endpoints,
+			DialTimeout: 24 * time.Hour,
+			Notify: func(s link.State) {
+				met = met || s.Err != nil && strings.Contains(s.Err.Error(), "no answer in time")
+			},
+		}, func(context.Context, *link.Conn) error {
+			if !met {
+				return errors.New("the next one, please")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestSuperviseEndsWithItsContext(t *testing.T) {
 	endpoints, err := link.Parse("amqp://127.0.0.1:9/")
 	if err != nil {

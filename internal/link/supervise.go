@@ -3,7 +3,9 @@ package link
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -26,6 +28,10 @@ const (
 	jitter      = 0.3
 	fatalWait   = 30 * time.Second
 
+	// quickDial bounds the first attempt at an endpoint where there are others: a
+	// node that hangs takes connections, and says nothing.
+	quickDial = 3 * time.Second
+
 	// closeTimeout bounds the goodbye to a broker.
 	closeTimeout = 500 * time.Millisecond
 )
@@ -38,11 +44,13 @@ type target struct {
 	wait    time.Duration // the last one
 	refused int           // times in a row that the broker refused the same on an open connection
 	fatal   *Error        // the last error, if no retry can mend it
+	slow    bool          // the last attempt had no answer in time
 }
 
 // failed notes an error, and returns how long to leave the endpoint alone.
 func (t *target) failed(useful bool, err error) *Error {
 	problem := *Explain(err)
+	t.slow = !useful && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded))
 	if useful {
 		t.wait, t.refused = 0, 0
 	}
@@ -81,7 +89,11 @@ func Supervise(ctx context.Context, cfg Config, use func(ctx context.Context, c 
 	lasted := false // a connection was of use
 	for at := rand.IntN(len(targets)); ctx.Err() == nil; {
 		to := targets[at]
-		useful, err := attempt(ctx, cfg, to.Endpoint, use)
+		how := cfg
+		if len(targets) > 1 && !to.slow {
+			how.DialTimeout = min(cfg.DialTimeout, quickDial)
+		}
+		useful, err := attempt(ctx, how, to.Endpoint, use)
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
