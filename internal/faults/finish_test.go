@@ -22,8 +22,8 @@ func (r *run) finish() {
 		r.mark(p)
 		p.closeClean()
 	}
-	if r.tail != nil {
-		r.tail.end()
+	for _, tl := range r.tails() {
+		tl.end()
 	}
 	for _, c := range r.closers {
 		c()
@@ -38,20 +38,24 @@ func (r *run) finish() {
 	for _, h := range seen.handlers {
 		r.row.wire += h.repeats()
 	}
-	if r.tail != nil {
-		r.foreign("tail showed", r.tail.seen)
+	for _, tl := range r.tails() {
+		r.foreign("tail showed", tl.seen)
 	}
 	r.reported(seen)
 	r.times()
 }
 
-// mark logs records until the tail shows one: a gap is told when the next
+// mark logs records until every tail shows one: a gap is told when the next
 // record comes, and the tail may still be on its way back.
 func (r *run) mark(p *producer) {
 	r.t.Helper()
-	if r.tail == nil {
-		return
+	for _, tl := range r.tails() {
+		r.markAt(tl, p)
 	}
+}
+
+func (r *run) markAt(tl *tail, p *producer) {
+	r.t.Helper()
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	again := time.NewTicker(200 * time.Millisecond)
@@ -67,7 +71,7 @@ func (r *run) mark(p *producer) {
 			r.t.Errorf("the tail shows nothing of producer %s any more", p.name)
 			return
 		}
-		if r.tail.last(p.name) >= first {
+		if tl.last(p.name) >= first {
 			return
 		}
 	}
@@ -128,7 +132,7 @@ func (r *run) account(p *producer, seen *sightings) {
 	if received > whole+uncertain {
 		r.t.Errorf("producer %s: the queue has %d records, only %d are confirmed and %d uncertain", p.name, received, whole, uncertain)
 	}
-	if got.late > 0 && s.Dropped.Refused == 0 {
+	if got.late > 0 && s.Dropped.Refused == 0 && !r.nacked {
 		r.t.Errorf("producer %s: %d records are out of order in the queue", p.name, got.late)
 	}
 	r.row.attempted += int(s.Accepted)
@@ -139,17 +143,19 @@ func (r *run) account(p *producer, seen *sightings) {
 	r.row.lost += lost
 	r.row.recovered += max(0, received-whole)
 	r.row.reconnects += int(s.Reconnects)
-	if r.tail != nil && received > 0 {
-		r.shown(p, s)
+	for _, tl := range r.tails() {
+		if received > 0 {
+			r.shown(tl, p, s)
+		}
 	}
 }
 
-// shown checks what the tail has shown of a producer.
-func (r *run) shown(p *producer, s handler.Stats) {
+// shown checks what a tail has shown of a producer.
+func (r *run) shown(tl *tail, p *producer, s handler.Stats) {
 	r.t.Helper()
-	r.tail.mu.Lock()
-	defer r.tail.mu.Unlock()
-	shown := r.tail.seen.of(p.name)
+	tl.mu.Lock()
+	defer tl.mu.Unlock()
+	shown := tl.seen.of(p.name)
 	last := shown.last
 	if !p.left {
 		last = s.Accepted

@@ -32,10 +32,13 @@ type run struct {
 	exchange string
 	queue    string // durable, bound to the exchange: what the broker took
 	tail     *tail  // nil when there is none
+	others   []*tail
 	before   usage
 	row      row
 	unbound  bool     // the queue lost its binding: what it misses is not lost
 	resent   bool     // what the tail told as missing may still come
+	history  bool     // tails read the exchange's history
+	nacked   bool     // what the broker refused first came after what it did not
 	deaths   []death  // producers that were killed
 	closers  []func() // of what the run has beside producers and the tail
 
@@ -58,13 +61,24 @@ func used() usage {
 // withTail is false.
 func start(t *testing.T, b *brokertest.Broker, fault string, withTail bool) *run {
 	t.Helper()
+	r := prepare(t, b, fault, nil)
+	if withTail {
+		r.tail = startTail(r, b.URL)
+	}
+	return r
+}
+
+// prepare prepares a run without a tail. kind are the arguments of the durable
+// queue.
+func prepare(t *testing.T, b *brokertest.Broker, fault string, kind amqp.Table) *run {
+	t.Helper()
 	r := &run{t: t, broker: b, exchange: b.Exchange(t), before: used(), row: row{fault: fault}}
 	r.queue = r.exchange + ".all"
 	b.Use(t, func(ch *amqp.Channel) {
 		if err := ch.ExchangeDeclare(r.exchange, "fanout", true, false, false, false, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ch.QueueDeclare(r.queue, true, false, false, false, nil); err != nil {
+		if _, err := ch.QueueDeclare(r.queue, true, false, false, false, kind); err != nil {
 			t.Fatal(err)
 		}
 		if err := ch.QueueBind(r.queue, "", r.exchange, false, nil); err != nil {
@@ -79,9 +93,6 @@ func start(t *testing.T, b *brokertest.Broker, fault string, withTail bool) *run
 		})
 	})
 	t.Cleanup(r.abandon)
-	if withTail {
-		r.tail = startTail(r, b.URL)
-	}
 	return r
 }
 
@@ -90,10 +101,18 @@ func (r *run) abandon() {
 	for _, p := range r.producers {
 		_, _ = p.close(time.Second)
 	}
-	if r.tail != nil {
-		r.tail.stop()
-		<-r.tail.done
+	for _, tl := range r.tails() {
+		tl.stop()
+		<-tl.done
 	}
+}
+
+// tails returns all there are.
+func (r *run) tails() []*tail {
+	if r.tail == nil {
+		return nil
+	}
+	return append([]*tail{r.tail}, r.others...)
 }
 
 // proxy returns a proxy in front of the broker that ends with the run.
@@ -123,9 +142,6 @@ func (r *run) drain() *sightings {
 	r.t.Helper()
 	seen := newSightings()
 	r.broker.Use(r.t, func(ch *amqp.Channel) {
-		if err := ch.Qos(1000, 0, false); err != nil {
-			r.t.Fatal(err)
-		}
 		waiting := func() int {
 			q, err := ch.QueueDeclarePassive(r.queue, true, false, false, false, nil)
 			if err != nil {
@@ -134,13 +150,13 @@ func (r *run) drain() *sightings {
 			return q.Messages
 		}
 		n := waiting()
-		deliveries, err := ch.Consume(r.queue, "drain", false, false, false, false, nil)
+		deliveries, err := ch.Consume(r.queue, "drain", true, false, false, false, nil)
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		for ; n > 0; n = waiting() {
 			for ; n > 0; n-- {
-				r.read(ch, deliveries, seen)
+				r.read(deliveries, seen)
 			}
 		}
 	})
@@ -148,7 +164,7 @@ func (r *run) drain() *sightings {
 }
 
 // read reads one message.
-func (r *run) read(ch *amqp.Channel, deliveries <-chan amqp.Delivery, seen *sightings) {
+func (r *run) read(deliveries <-chan amqp.Delivery, seen *sightings) {
 	r.t.Helper()
 	select {
 	case d, ok := <-deliveries:
@@ -159,9 +175,6 @@ func (r *run) read(ch *amqp.Channel, deliveries <-chan amqp.Delivery, seen *sigh
 		about.Producer, about.Seq, _ = envelope.ParseMessageID(d.MessageId)
 		for seq, body := range about.Records(d.Body) {
 			seen.see(about.Producer, seq, body, r.attempted)
-		}
-		if err := ch.Ack(d.DeliveryTag, false); err != nil {
-			r.t.Fatal(err)
 		}
 	case <-time.After(soon):
 		r.t.Fatal("the durable queue's messages do not come")
