@@ -472,3 +472,23 @@ func TestRun(t *testing.T) {
 		}
 	})
 }
+
+// The oldest and the newest rows are there at once, though a filter has not looked
+// at all the others yet.
+func TestGoWhileLooking(t *testing.T) {
+	p := sit(t, 80, 24, nil)
+	p.writeMany(20_000)
+	p.setFilter("n >= 0")
+	p.window.follow = false
+	p.scan.index.restart(10_000)
+	p.goFirst()
+	p.look()
+	p.chose("record 0")
+	p.scan.index.restart(10_000)
+	p.goLast()
+	p.look()
+	p.chose("record 19999")
+	if p.scan.index.len() != 20_000 {
+		t.Errorf("%d rows are shown", p.scan.index.len())
+	}
+}
