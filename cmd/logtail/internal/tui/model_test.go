@@ -464,6 +464,17 @@ func TestRun(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("panic of the screen", func(t *testing.T) {
+		cfg := cfg
+		cfg.Input, cfg.Output = bytes.NewReader(nil), io.Discard
+		cfg.Source = func(ctx context.Context) error { <-ctx.Done(); return nil }
+		cfg.Ring = view.New(1 << 20)
+		cfg.Ring.Note(sink.Notice{Remark: "a row"})
+		cfg.Render.Now = func() time.Time { panic("oh") }
+		if err := Run(t.Context(), cfg); err == nil {
+			t.Error("got no error")
+		}
+	})
 	t.Run("panic", func(t *testing.T) {
 		cfg.Input, cfg.Output = bytes.NewReader(nil), io.Discard
 		cfg.Source = func(context.Context) error { panic("oh") }
