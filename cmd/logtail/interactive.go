@@ -32,7 +32,7 @@ func (i *interactiveFlags) register(f *pflag.FlagSet) {
 // person.
 var others = []string{
 	"limit", "after", "before", "context", "exit-on", "fail-on", "expect", "timeout", "exec",
-	"file", "output", "template", "fold", "status",
+	"file", "output", "template", "fold", "status", "web",
 }
 
 // check finds flags that do not go together, and output that is no terminal.

@@ -32,7 +32,7 @@ func bindings() []binding {
 		{[]string{"pgdown", "ctrl+f", "ctrl+d"}, "PgDn", "a screen down", does(func(m *model) { m.window.page(true) })},
 		{[]string{"pgup", "ctrl+b", "ctrl+u", "b"}, "PgUp b", "a screen up", does(func(m *model) { m.window.page(false) })},
 		{[]string{"home", "g"}, "Home g", "the oldest record", does((*model).goFirst)},
-		{[]string{"end", "G", "F"}, "End G", "the newest, and follow", does(func(m *model) { m.window.follow = true })},
+		{[]string{"end", "G", "F"}, "End G", "the newest, and follow", does((*model).goLast)},
 		{[]string{"/"}, "/", "search: RE, any case without capitals", does(func(m *model) { m.open(kindSearch, m.typed[kindSearch]) })},
 		{[]string{"n"}, "n N", "next match, or the one before", does(func(m *model) { m.searchAgain(true) })},
 		{[]string{"N"}, "", "", does(func(m *model) { m.searchAgain(false) })},
@@ -66,11 +66,23 @@ func bindings() []binding {
 
 func (m *model) toggleFollow() { m.window.follow = !m.window.follow }
 
+// goFirst selects the oldest row. Where not all are looked at yet, it goes on from
+// there.
 func (m *model) goFirst() {
-	m.window.follow = false
-	if m.scan.index.len() > 0 {
-		m.window.cursor = m.scan.index.get(0)
+	s := &m.scan
+	if s.index.low > s.facts.first {
+		s.choose(s.choice, s.facts.first)
 	}
+	m.window.follow, m.window.cursor = false, s.facts.first
+}
+
+// goLast follows the newest row.
+func (m *model) goLast() {
+	s := &m.scan
+	if s.index.high < s.facts.next() {
+		s.choose(s.choice, s.facts.next())
+	}
+	m.window.follow = true
 }
 
 func (m *model) searchAgain(forward bool) {

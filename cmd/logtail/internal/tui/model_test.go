@@ -464,6 +464,17 @@ func TestRun(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("panic of the screen", func(t *testing.T) {
+		cfg := cfg
+		cfg.Input, cfg.Output = bytes.NewReader(nil), io.Discard
+		cfg.Source = func(ctx context.Context) error { <-ctx.Done(); return nil }
+		cfg.Ring = view.New(1 << 20)
+		cfg.Ring.Note(sink.Notice{Remark: "a row"})
+		cfg.Render.Now = func() time.Time { panic("oh") }
+		if err := Run(t.Context(), cfg); err == nil {
+			t.Error("got no error")
+		}
+	})
 	t.Run("panic", func(t *testing.T) {
 		cfg.Input, cfg.Output = bytes.NewReader(nil), io.Discard
 		cfg.Source = func(context.Context) error { panic("oh") }
@@ -471,4 +482,24 @@ func TestRun(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// The oldest and the newest rows are there at once, though a filter has not looked
+// at all the others yet.
+func TestGoWhileLooking(t *testing.T) {
+	p := sit(t, 80, 24, nil)
+	p.writeMany(20_000)
+	p.setFilter("n >= 0")
+	p.window.follow = false
+	p.scan.index.restart(10_000)
+	p.goFirst()
+	p.look()
+	p.chose("record 0")
+	p.scan.index.restart(10_000)
+	p.goLast()
+	p.look()
+	p.chose("record 19999")
+	if p.scan.index.len() != 20_000 {
+		t.Errorf("%d rows are shown", p.scan.index.len())
+	}
 }
