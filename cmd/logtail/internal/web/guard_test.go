@@ -268,3 +268,26 @@ func TestRowsOfHostileRecords(t *testing.T) {
 		t.Errorf("a row of %d bytes", size)
 	}
 }
+
+// BenchmarkRows is what a row costs the first page that asks for it, and the
+// next ones.
+func BenchmarkRows(b *testing.B) {
+	s := &site{ring: view.New(1 << 20)}
+	s.fill(1000)
+	for _, name := range []string{"first", "next"} {
+		b.Run(name, func(b *testing.B) {
+			var lines cache
+			var part []byte
+			for b.Loop() {
+				if name == "first" {
+					lines.lines = [cachedLines]cachedLine{}
+				}
+				cursor := s.ring.Cursor(1, nil)
+				for row, ok := cursor.Next(); ok; row, ok = cursor.Next() {
+					part = lines.appendRow(part[:0], row)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/row")
+		})
+	}
+}
