@@ -50,9 +50,7 @@ func (o *outputFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.utc, "utc", false, "times in UTC")
 	f.BoolVar(&o.truncate, "truncate", false, "cut lines at the terminal's width, do not wrap them")
 	f.Var(&o.color, "color", "`WHEN` to use colours: auto, always, never\nauto uses them on a terminal, unless $NO_COLOR is set; $CLICOLOR_FORCE uses them elsewhere, too. $COLORFGBG tells of a light background.")
-	f.StringArrayVar(&o.keys.Level, "level-key", nil, "look for levels under `KEY`, of a logger nobody knows\nA dotted key is in a group. Repeatable: the first that is there counts.")
-	f.StringArrayVar(&o.keys.Message, "message-key", nil, "look for messages under `KEY`")
-	f.StringArrayVar(&o.keys.Time, "time-key", nil, "look for times under `KEY`")
+	o.registerKeys(f)
 }
 
 // registerLive is for commands whose records come live.
@@ -63,6 +61,13 @@ func (o *outputFlags) registerLive(f *pflag.FlagSet) {
 
 func (o *outputFlags) registerStatus(f *pflag.FlagSet) {
 	f.Var(&o.status, "status", "`WHEN` to have a status line: auto, always, never\nIt shows the rate and its last seconds, how many records there were and warn and error among them, what is missing, and for how long it has been quiet; or when the broker is tried next. With auto it is there when records go to a terminal, or to an archive. SIGUSR1 prints the numbers at any time.")
+}
+
+// registerKeys is for commands that look at records.
+func (o *outputFlags) registerKeys(f *pflag.FlagSet) {
+	f.StringArrayVar(&o.keys.Level, "level-key", nil, "look for levels under `KEY`, of a logger nobody knows\nA dotted key is in a group. Repeatable: the first that is there counts.")
+	f.StringArrayVar(&o.keys.Message, "message-key", nil, "look for messages under `KEY`")
+	f.StringArrayVar(&o.keys.Time, "time-key", nil, "look for times under `KEY`")
 }
 
 // check finds what does not go together, or can't be read.

@@ -39,6 +39,7 @@ func newServe(u *ui) *cobra.Command {
 	group(cmd, groupConnection, s.tail.connection.register)
 	group(cmd, groupConnection, s.tail.connection.registerKeys)
 	group(cmd, groupFilters, s.tail.filters.register)
+	group(cmd, groupOutput, s.tail.output.registerKeys)
 	group(cmd, groupOutput, s.tail.output.registerStatus)
 	group(cmd, groupPage, s.page.register)
 	return cmd

@@ -137,7 +137,6 @@ func (c *Cursor) look(i int) bool {
 			return false
 		}
 		c.row.Record = &c.record
-		c.row.Time, _ = c.record.Time()
 	case Gap:
 		g := unpackGap(c.at.bytes(i))
 		g.Time = m.at()

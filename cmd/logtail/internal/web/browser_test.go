@@ -147,9 +147,31 @@ func (p *tab) input(field, text string) {
 	value[bool](p, fmt.Sprintf(`(() => { const f = document.querySelector("[name=%s]"); f.value = %s; f.dispatchEvent(new Event("input", {bubbles: true})); return true })()`, field, quoted(text)))
 }
 
-func TestRecordsAppearAndAreFiltered(t *testing.T) {
+// TestPage drives the page in one Chromium.
+func TestPage(t *testing.T) {
+	chromium := newBrowser(t)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, context.Context)
+	}{
+		{"records appear and are filtered", recordsAppearAndAreFiltered},
+		{"pause and go on without a hole", pauseAndGoOnWithoutAHole},
+		{"one record", oneRecord},
+		{"range of the histogram", rangeOfTheHistogram},
+		{"download", download},
+		{"gaps are rows", gapsAreRows},
+		{"texts of records stay texts", textsOfRecordsStayTexts},
+		{"screenshots", screenshots},
+		{"evil page", evilPage},
+		{"frames", frames},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, chromium) })
+	}
+}
+
+func recordsAppearAndAreFiltered(t *testing.T, chromium context.Context) {
 	s := newSite(t, 8<<20)
-	p := openTab(t, newBrowser(t), s, "/")
+	p := openTab(t, chromium, s, "/")
 	s.fill(100)
 	p.shows("n100")
 	if got := p.count(); got != 101 { // and that the broker is there
@@ -181,10 +203,10 @@ func TestRecordsAppearAndAreFiltered(t *testing.T) {
 	q.until(`document.querySelector("#rows mark")?.textContent === "n42" && document.querySelector("[name=grep]").value === "n42"`)
 }
 
-func TestPauseAndGoOnWithoutAHole(t *testing.T) {
+func pauseAndGoOnWithoutAHole(t *testing.T, chromium context.Context) {
 	s := newSite(t, 64<<20)
 	s.fill(50)
-	p := openTab(t, newBrowser(t), s, "/")
+	p := openTab(t, chromium, s, "/")
 	p.shows("n50")
 	p.key(" ")
 	p.until(`document.querySelector("#live").textContent === "paused"`)
@@ -209,11 +231,11 @@ func TestPauseAndGoOnWithoutAHole(t *testing.T) {
 	p.last(next + 9)
 }
 
-func TestOneRecord(t *testing.T) {
+func oneRecord(t *testing.T, chromium context.Context) {
 	s := newSite(t, 8<<20)
 	s.line(`{"time":"2026-11-25T04:00:00Z","level":"ERROR","msg":"broken","id":9007199254740993,"user":"eve","stack":"at a\nat b"}`)
 	s.fill(5)
-	p := openTab(t, newBrowser(t), s, "/")
+	p := openTab(t, chromium, s, "/")
 	p.shows("broken")
 	p.do(chromedp.Click(chromedp.CSS(`.row.error[data-pos="2"]`)))
 	p.until(`document.querySelector("#detail .json")?.textContent.includes("9007199254740993")`)
@@ -231,13 +253,13 @@ func TestOneRecord(t *testing.T) {
 	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "2"`)
 }
 
-func TestRangeOfTheHistogram(t *testing.T) {
+func rangeOfTheHistogram(t *testing.T, chromium context.Context) {
 	s := newSite(t, 8<<20)
 	began := time.Now().Add(-10 * patience).Truncate(time.Second)
 	for n := range 600 {
 		s.line(`{"time":%q,"level":"INFO","msg":"s%d"}`, began.Add(time.Duration(n)*time.Second).Format(time.RFC3339), n)
 	}
-	p := openTab(t, newBrowser(t), s, "/")
+	p := openTab(t, chromium, s, "/")
 	p.until(`document.querySelector("#histogram").ariaLabel?.includes("600 info") || document.querySelector("#histogram").getAttribute("aria-label").includes("600 info")`)
 	box := value[[]float64](p, `(() => { const b = document.querySelector("#histogram").getBoundingClientRect(); return [b.left, b.top, b.width, b.height] })()`)
 	y := box[1] + box[3]/3
@@ -251,10 +273,10 @@ func TestRangeOfTheHistogram(t *testing.T) {
 	p.until(`document.querySelectorAll(".chip").length === 2 && !document.querySelector("#brush").hidden`)
 }
 
-func TestDownload(t *testing.T) {
+func download(t *testing.T, chromium context.Context) {
 	s := newSite(t, 8<<20)
 	s.fill(600)
-	p := openTab(t, newBrowser(t), s, "/?level=error")
+	p := openTab(t, chromium, s, "/?level=error")
 	dir := t.TempDir()
 	_, err := chromedp.CallBrowser(p.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir})
 	if err != nil {
@@ -277,18 +299,18 @@ func TestDownload(t *testing.T) {
 	}
 }
 
-func TestGapsAreRows(t *testing.T) {
+func gapsAreRows(t *testing.T, chromium context.Context) {
 	s := newSite(t, 8<<20)
-	p := openTab(t, newBrowser(t), s, "/?level=error&grep=nothing")
+	p := openTab(t, chromium, s, "/?level=error&grep=nothing")
 	s.gap()
 	p.until(`document.querySelector(".row.gap")?.textContent.includes("gap: 132 records of web@h1 are missing (#1-#132): dropped by the producer")`)
 	p.until(`document.querySelector("#missing").textContent === "⚠ 132 missing in 1 gap"`)
 }
 
-func TestTextsOfRecordsStayTexts(t *testing.T) {
+func textsOfRecordsStayTexts(t *testing.T, chromium context.Context) {
 	s := newSite(t, 8<<20)
 	s.xss()
-	p := openTab(t, newBrowser(t), s, "/")
+	p := openTab(t, chromium, s, "/")
 	n := int(s.ring.Stats().Next) - 1
 	p.last(uint64(n))
 	p.key("g")
@@ -308,14 +330,14 @@ func TestTextsOfRecordsStayTexts(t *testing.T) {
 	}
 }
 
-func TestScreenshots(t *testing.T) {
+func screenshots(t *testing.T, chromium context.Context) {
 	dir := os.Getenv("LOGTAIL_SCREENSHOTS")
 	if dir == "" {
 		dir = t.TempDir() // they can be made, at least
 	}
 	s := newSite(t, 8<<20)
 	s.sample()
-	p := openTab(t, newBrowser(t), s, "/")
+	p := openTab(t, chromium, s, "/")
 	p.until(`document.querySelector("#histogram").getAttribute("aria-label").includes("error")`)
 	shoot := func(name string, more ...step) {
 		p.do(more...)
@@ -353,7 +375,7 @@ func TestScreenshots(t *testing.T) {
 
 // A page of another site, on another port, reads nothing and frames nothing, with
 // a browser that has the cookie.
-func TestEvilPage(t *testing.T) {
+func evilPage(t *testing.T, chromium context.Context) {
 	s := newSite(t, 8<<20)
 	s.fill(3)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -361,7 +383,7 @@ func TestEvilPage(t *testing.T) {
 		fmt.Fprint(w, `<!doctype html><title>evil</title>`) // who does not read has gone
 	}))
 	defer evil.Close()
-	p := openTab(t, newBrowser(t), s, "/")
+	p := openTab(t, chromium, s, "/")
 	p.shows("n3")
 	p.do(chromedp.Navigate(evil.URL))
 	for _, path := range []string{"/", "/api/rows?from=1", "/api/download", "/api/record?pos=2", "/metrics", "/healthz", "/assets/main.js"} {
@@ -389,15 +411,15 @@ func TestEvilPage(t *testing.T) {
 	}
 }
 
-// TestFrames measures how a page with 100,000 rows scrolls, and prints it: what
+// frames measures how a page with 100,000 rows scrolls, and prints it: what
 // that is on a busy machine is no reason to fail.
-func TestFrames(t *testing.T) {
+func frames(t *testing.T, chromium context.Context) {
 	s := newSite(t, 128<<20)
-	p := openTab(t, newBrowser(t), s, "/")
+	p := openTab(t, chromium, s, "/")
 	s.fill(100_000)
 	p.last(s.ring.Stats().Next - 1)
 	p.key(" ")
-	p.do(chromedp.Evaluate[chromedp.Void](`window.frames60 = undefined; { const rows = document.querySelector("#rows"); const times = []; let n = 0; const step = (t) => { times.push(t); rows.scrollTop = rows.scrollHeight * (0.5 + 0.4 * Math.sin(n / 20)); if (++n < 240) requestAnimationFrame(step); else { const d = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b); window.frames60 = JSON.stringify({rows: rows.getAttribute("aria-rowcount"), median: d[d.length >> 1], p99: d[Math.floor(d.length * .99)], heap: Math.round((performance.memory?.usedJSHeapSize ?? 0) / 1048576)}) } }; requestAnimationFrame(step) }`))
+	p.do(chromedp.Evaluate[chromedp.Void](`window.frames60 = undefined; { const rows = document.querySelector("#rows"); const times = []; let n = 0; const step = (t) => { times.push(t); rows.scrollTop = rows.scrollHeight * (0.5 + 0.4 * Math.sin(n / 20)); if (++n < 120) requestAnimationFrame(step); else { const d = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b); window.frames60 = JSON.stringify({rows: rows.getAttribute("aria-rowcount"), median: d[d.length >> 1], p99: d[Math.floor(d.length * .99)], heap: Math.round((performance.memory?.usedJSHeapSize ?? 0) / 1048576)}) } }; requestAnimationFrame(step) }`))
 	p.until(`window.frames60 !== undefined`)
 	t.Logf("milliseconds between frames, and MiB: %s", value[string](p, `window.frames60`))
 }

@@ -152,7 +152,7 @@ func (o *output) add(row *view.Row) {
 		o.skipped += row.Count
 	}
 	o.sent++
-	o.part = appendRow(o.part, row)
+	o.part = o.s.cache.appendRow(o.part, row)
 }
 
 // before writes so many rows before the cursor.

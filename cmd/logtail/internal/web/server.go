@@ -64,6 +64,7 @@ type Server struct {
 	run     string // names this ring: positions are of no other one
 	began   time.Time
 	viewers viewers
+	cache   cache
 	served  atomic.Uint64 // rows that were sent
 	skipped atomic.Uint64 // rows that viewers were told they have missed
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -23,25 +22,8 @@ type site struct {
 
 func newSite(t *testing.T, size int64) *site {
 	t.Helper()
-	s := &site{ring: view.New(size)}
-	server, err := New(Config{Ring: s.ring, Title: "logs", Token: token})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.url = "http://" + l.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	ring := view.New(size)
+	s := &site{ring: ring, url: "http://" + start(t, Config{Ring: ring, Title: "logs", Token: token})}
 	s.ring.Note(sink.Notice{Connected: "amqp://test"})
 	return s
 }
