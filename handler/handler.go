@@ -103,7 +103,8 @@ func (h *Handler) with(f *format) *Handler {
 
 // Flush waits until every record handled so far is confirmed by the broker or
 // dropped, or ctx ends; its error then says how many are left. With Unconfirmed it
-// waits until the broker has read them.
+// waits until the broker has read them; its error then also tells of those,
+// since an earlier Flush told, whose connection or channel was lost before that.
 func (h *Handler) Flush(ctx context.Context) error {
 	if err := h.pub.flush(ctx); err != nil {
 		return fmt.Errorf("flush: %s left: %w", plural(h.pub.left(), "record"), err)

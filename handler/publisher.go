@@ -33,7 +33,8 @@ type publisher struct {
 
 	barriers chan chan error // asks a session for a barrier, see Unconfirmed
 	afloat   atomic.Int64    // unconfirmed records published behind the last barrier
-	adrift   atomic.Int64    // those of connections that were lost before one
+	adrift   atomic.Int64    // those of channels that were lost before one
+	told     atomic.Int64    // how many of them a Flush has told of
 
 	mu   sync.Mutex // guards conn
 	conn *link.Conn // the one in use, to be aborted from outside; nil when there is none
@@ -103,7 +104,7 @@ func (p *publisher) notify(s link.State) {
 
 // flush waits until every record put so far is settled, or ctx ends.
 func (p *publisher) flush(ctx context.Context) error {
-	adrift := p.adrift.Load()
+	told := p.told.Load()
 	if err := p.buffer.flush(ctx); err != nil {
 		return err
 	}
@@ -122,8 +123,10 @@ func (p *publisher) flush(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-	if lost := p.adrift.Load() - adrift; lost > 0 {
-		return fmt.Errorf("the connection was lost behind %s that nobody confirms", plural(int(lost), "record"))
+	// Of flushes at the same time each tells: any of the records may be its own.
+	if adrift := p.adrift.Load(); adrift > told {
+		p.told.CompareAndSwap(told, adrift)
+		return fmt.Errorf("the connection or its channel was lost behind %s that nobody confirms", plural(int(adrift-told), "record"))
 	}
 	return nil
 }

@@ -261,3 +261,19 @@ func TestInternalExchangeIsAnErrorThatSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// A message that is too large costs the channel, and with it the word of the
+// broker on all that was published unconfirmed.
+func TestUnconfirmedMessagesThatAreTooLargeAreTold(t *testing.T) {
+	b := limited(t, 1000)
+	h := newHandler(t, b.URL, handler.Options{Unconfirmed: true})
+	const n = 16
+	for range n {
+		slog.New(h).Info(strings.Repeat("x", 33000))
+	}
+	err := h.Close(soonContext(t))
+	s := h.Stats()
+	if err == nil && s.Unknown > 0 || s.Unknown+s.Dropped.Total() != n {
+		t.Errorf("got %v, %+v", err, s)
+	}
+}

@@ -81,8 +81,10 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 // open opens a channel to publish on, in place of the last one.
 func (s *session) open() error {
 	if s.out != nil {
-		s.giveBack()
+		s.leave()
 	}
+	hung := time.AfterFunc(s.conn.Silence(), s.conn.Abort)
+	defer hung.Stop()
 	out, err := s.conn.Publisher(s.Exchange, !s.Unconfirmed)
 	if err != nil {
 		return err
@@ -134,6 +136,13 @@ func (s *session) end() {
 	if s.window.len() > 0 {
 		s.conn.Abort()
 	}
+	s.leave()
+}
+
+// leave leaves to the buffer what the channel has not settled. What a barrier
+// would have settled nobody can any more: one on the next channel tells nothing
+// about this one.
+func (s *session) leave() {
 	s.giveBack()
 	s.passBarrier(link.ErrEnded)
 	s.adrift.Add(s.afloat.Swap(0))

@@ -388,7 +388,7 @@ func TestComplete(t *testing.T) {
 // may be wider than it, whatever the size.
 func TestHostileRowsAndSizes(t *testing.T) {
 	p := sit(t, 80, 24, func(c *Config) { c.Render.Color = true })
-	evil := "\x1b]52;c;aGk=\x07\x1b[2J\u202e\x9b31m‮\r\n\tline"
+	evil := "\x1b]52;c;aGk=\x07\x1b[2J\u202e\x9b31m\u202e\r\n\tline"
 	quoted := strings.NewReplacer("\x1b", `\u001b`, "\x07", `\u0007`, "\r", `\r`, "\n", `\n`, "\t", `\t`, "\x9b", `\u009b`).Replace(evil)
 	p.write(evil, "INFO", "x", `,"`+quoted+`":{"`+quoted+`":"`+quoted+`"},"long":"`+strings.Repeat("漢字", 5000)+`"`)
 	p.ring.Note(sink.Notice{Remark: evil})
