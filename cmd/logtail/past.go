@@ -15,12 +15,14 @@ import (
 // a queue that begins with what is live.
 type pastFlags struct {
 	on    bool
+	from  []string   // archives to begin with
 	queue sink.Queue // set by choose
 	goOn  bool       // a connection was there before
 }
 
 func (p *pastFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&p.on, "history", false, "receive from the stream <exchange>.history\nA tail that is slow then costs the broker no queue, and one that was disconnected misses nothing. --since implies it, and an --until that is past. See logtail history.")
+	f.StringArrayVar(&p.from, "from", nil, "with --since: first the records of the archive at `PATH`, then the live ones\nIt needs no history. An archive that is being written to is followed up to the first live record of each producer; what neither has is told as a gap. Repeatable.")
 }
 
 // choose takes the stream as the source where what is asked for is past.
@@ -29,6 +31,15 @@ func (p *pastFlags) choose(selected *selection, t *tailCommand) error {
 	since, until := selected.since, selected.until
 	if since.After(now) {
 		since = time.Time{} // of what is live, the filter knows
+	}
+	if len(p.from) > 0 {
+		switch {
+		case selected.since.IsZero() || !selected.until.IsZero():
+			return usagef("--from goes with --since, and goes on live: logtail read reads an archive alone, also with --until")
+		case t.archive.file != "" || p.on || t.embedded.on:
+			return usagef("--from shows what an archive has, and what comes live: leave --file, --history and --embedded out")
+		}
+		return nil
 	}
 	if !p.on && since.IsZero() && (until.IsZero() || until.After(now)) {
 		return nil
@@ -66,6 +77,9 @@ func (p *pastFlags) untilEnd(ctx context.Context, selected *selection) (context.
 
 // source says what records come, and since when.
 func (p *pastFlags) source(c *connectionFlags) string {
+	if !p.queue.History && len(p.from) > 0 {
+		return fmt.Sprintf("exchange %s%s; records of the archive first", c.exchange, c.bound())
+	}
 	if !p.queue.History {
 		return fmt.Sprintf("exchange %s%s; records from now on", c.exchange, c.bound())
 	}

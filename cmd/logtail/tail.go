@@ -100,8 +100,14 @@ func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 	}
 	ctx, unread := t.whileRead(ctx)
 	defer unread()
+	from := source(sink.Tail)
+	if len(t.past.from) > 0 {
+		if from, err = t.past.fromArchive(t.ui, selected); err != nil {
+			return err
+		}
+	}
 	terminal, end := t.output.live(t.ui, selected)
-	err = selected.run(ctx, t.config(url), terminal, sink.Tail)
+	err = selected.run(ctx, t.config(url), terminal, from)
 	return errors.Join(t.past.explain(err, &t.connection), end())
 }
 
