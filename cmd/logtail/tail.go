@@ -89,9 +89,15 @@ func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 	t.count(selected)
 	ctx, cancel := t.past.untilEnd(ctx, selected)
 	defer cancel()
+	from := source(sink.Tail)
+	if len(t.past.from) > 0 {
+		if from, err = t.past.fromArchive(t.ui, selected); err != nil {
+			return err
+		}
+	}
 	if t.keys.on {
 		return t.interact(ctx, flags, selected, func(ctx context.Context, w sink.Writer) error {
-			return t.past.explain(selected.run(ctx, t.config(url), w, sink.Tail), &t.connection)
+			return t.past.explain(selected.run(ctx, t.config(url), w, from), &t.connection)
 		})
 	}
 	defer t.watchState(ctx)()
@@ -100,12 +106,6 @@ func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 	}
 	ctx, unread := t.whileRead(ctx)
 	defer unread()
-	from := source(sink.Tail)
-	if len(t.past.from) > 0 {
-		if from, err = t.past.fromArchive(t.ui, selected); err != nil {
-			return err
-		}
-	}
 	terminal, end := t.output.live(t.ui, selected)
 	err = selected.run(ctx, t.config(url), terminal, from)
 	return errors.Join(t.past.explain(err, &t.connection), end())
