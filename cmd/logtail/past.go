@@ -21,8 +21,12 @@ type pastFlags struct {
 }
 
 func (p *pastFlags) register(f *pflag.FlagSet) {
-	f.BoolVar(&p.on, "history", false, "receive from the stream <exchange>.history\nA tail that is slow then costs the broker no queue, and one that was disconnected misses nothing. --since implies it, and an --until that is past. See logtail history.")
+	p.registerStream(f)
 	f.StringArrayVar(&p.from, "from", nil, "with --since: first the records of the archive at `PATH`, then the live ones\nIt needs no history. An archive that is being written to is followed up to the first live record of each producer; what neither has is told as a gap. Repeatable.")
+}
+
+func (p *pastFlags) registerStream(f *pflag.FlagSet) {
+	f.BoolVar(&p.on, "history", false, "receive from the stream <exchange>.history\nA tail that is slow then costs the broker no queue, and one that was disconnected misses nothing. --since implies it, and an --until that is past. See logtail history.")
 }
 
 // choose takes the stream as the source where what is asked for is past.
