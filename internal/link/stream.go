@@ -33,8 +33,9 @@ type StreamMessage struct {
 const streamPrefetch = 64
 
 // LookAtStream reads a stream from an offset on (anything that x-stream-offset may
-// be), on a channel of its own, until there are most messages or none has come for
-// some time. Nothing is taken from the stream.
+// be), on a channel of its own, until there are most messages, none has come for some
+// time, or they have come for twice that: a stream that is written to has no end.
+// Nothing is taken from it.
 func (c *Conn) LookAtStream(stream string, offset any, most int, quiet time.Duration) (seen Look, err error) {
 	start := time.Now()
 	err = c.onChannel(func(ch *amqp.Channel) error {
@@ -45,7 +46,7 @@ func (c *Conn) LookAtStream(stream string, offset any, most int, quiet time.Dura
 		if err != nil {
 			return err
 		}
-		late := time.NewTimer(quiet)
+		late, first := time.NewTimer(quiet), time.Time{}
 		defer late.Stop()
 		for seen.Messages < most {
 			select {
@@ -53,9 +54,14 @@ func (c *Conn) LookAtStream(stream string, offset any, most int, quiet time.Dura
 				if !ok {
 					return amqp.ErrClosed
 				}
-				seen.add(&d)
+				if seen.add(&d); seen.Messages == 1 {
+					first = time.Now()
+				}
 				if err := d.Ack(false); err != nil {
 					return err
+				}
+				if time.Since(first) > 2*quiet {
+					return nil
 				}
 				late.Reset(quiet)
 			case <-late.C:
