@@ -319,3 +319,32 @@ func TestHistoryOvertakes(t *testing.T) {
 		}
 	})
 }
+
+// TestHistoryEndsWhileItIsWrittenTo finds its end, though more comes all the time.
+func TestHistoryEndsWhileItIsWrittenTo(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		history(t, b, exchange)
+		p := newProducer(t, b, exchange)
+		p.publish(numbered(1))
+		cfg := from(b, exchange, sink.Offset{First: true})
+		cfg.Queue.Until = time.Now()
+		tl := launchTail(t, cfg)
+		tick, late := time.NewTicker(50*time.Millisecond), time.After(soon)
+		defer tick.Stop()
+		for seq := 2; ; seq++ {
+			select {
+			case err := <-tl.done:
+				if err != nil {
+					t.Error(err)
+				}
+				tl.wants(`{"n":1}`)
+				return
+			case <-tick.C:
+				p.publish(numbered(seq))
+			case <-late:
+				t.Fatal("Tail does not end")
+			}
+		}
+	})
+}
