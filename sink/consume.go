@@ -58,6 +58,9 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		time.AfterFunc(t.Drain+2*grace, c.Abort)
 	})
 	defer stop()
+	if t.progress.done {
+		return nil
+	}
 	s, err := t.subscribe(c)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -106,8 +109,8 @@ func (s *subscription) whileWriting(crowded bool) {
 	}
 }
 
-// receive gathers records and writes them. It returns nil when ctx has ended or
-// the Writer has failed.
+// receive gathers records and writes them. It returns nil when ctx has ended, the
+// Writer has failed, or a history has been read to its end.
 func (s *subscription) receive(ctx context.Context) error {
 	linger := time.NewTimer(0)
 	<-linger.C
@@ -117,8 +120,10 @@ func (s *subscription) receive(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	defer s.late.Stop()
+	until := s.untilTimer()
+	defer until.Stop()
 	checked, looked := s.last, s.last
-	for {
+	for !s.progress.done {
 		select {
 		case <-s.in.Arrived():
 			before := s.pending
@@ -156,10 +161,19 @@ func (s *subscription) receive(ctx context.Context) error {
 				}
 			}
 			looked = s.last
+			if s.Queue.History {
+				if err := s.checkHistory(ctx); err != nil {
+					return err
+				}
+			}
 			s.tell(ctx, false)
+		case <-until.C:
+			if err := s.findEnd(); err != nil {
+				return err
+			}
 		case <-check.C:
 			if checked == s.last {
-				if err := s.bind(); err != nil {
+				if err := s.ensure(ctx); err != nil {
 					return err
 				}
 			}
@@ -171,6 +185,25 @@ func (s *subscription) receive(ctx context.Context) error {
 			return nil
 		}
 	}
+	return nil
+}
+
+// ensure sees to a source from which nothing has come for some time. Of a binding
+// that is gone nobody tells, nor of a stream's consumer that hangs because the
+// node's replica was deleted.
+func (s *subscription) ensure(ctx context.Context) error {
+	if !s.Queue.History {
+		return s.bind()
+	}
+	return s.restart(ctx)
+}
+
+// restart starts another consumer.
+func (s *subscription) restart(ctx context.Context) error {
+	if err := s.pause(); err != nil {
+		return err
+	}
+	return s.adjust(ctx)
 }
 
 // ended is closed when no more messages come, and not by pause.
@@ -246,7 +279,7 @@ func (s *subscription) takeMessage(ctx context.Context, d *link.Delivery) {
 	case d.Skipped > 0:
 		s.Notify(Notice{Remark: fmt.Sprintf("a message of %d bytes is left out: more than %d are not read", d.Skipped, link.MaxBody)})
 	case s.Queue.History:
-		if s.place(&about) {
+		if s.place(&about, d.Body) {
 			s.pipe.take(ctx, &about, d.Body, s.old)
 		}
 	default:

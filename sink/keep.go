@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/slogcast/slogcast/internal/link"
@@ -42,7 +43,7 @@ func (r Retention) args() link.Args {
 
 // CreateHistory declares the stream that keeps the records of cfg.Exchange, and
 // binds it by cfg.Keys. Of one that exists with other arguments, which stay as they
-// are, it returns what the broker says.
+// are, it returns which they are and what was asked for, or what the broker says.
 func CreateHistory(ctx context.Context, cfg Config, keep Retention) (differs string, err error) {
 	err = manage(ctx, cfg, func(t *tail, c *link.Conn, stream string) error {
 		if err := t.useExchange(c); err != nil {
@@ -50,6 +51,11 @@ func CreateHistory(ctx context.Context, cfg Config, keep Retention) (differs str
 		}
 		if differs, err = c.DeclareQueue(stream, keep.args()); err != nil {
 			return link.Denied(err, c.Endpoint, fmt.Sprintf("declare stream %q", stream), fmt.Sprintf("permission to configure and write %s, and to read %s", stream, t.Exchange))
+		}
+		if differs != "" {
+			if args, err := c.StreamArguments(stream); err == nil {
+				differs = strings.Join(differences(args, keep.args()), ", ")
+			}
 		}
 		in, err := c.Consumer()
 		if err != nil {

@@ -15,6 +15,7 @@ type producer struct {
 	first, last uint64        // numbers that were seen first, and the highest
 	dropped     uint64        // as the producer last said
 	connection  int           // our own, when it was last heard
+	jumps       int           // of the history, until then
 	records     int
 	seen        time.Time
 
@@ -29,6 +30,7 @@ type hole struct {
 	Span
 	told    bool
 	away    bool      // this tail was disconnected in between
+	removed bool      // a history had lost records in between
 	dropped uint64    // how many of them the producer says it dropped
 	since   time.Time // when the producer was heard before
 	at      time.Time // and behind it
@@ -95,12 +97,14 @@ func (p *producer) growSums(n int, last uint64) {
 }
 
 // cause is why records are missing, as far as is known.
-type cause struct{ dropped, away, full bool }
+type cause struct{ dropped, away, removed, full bool }
 
 // text says it of n records, lost of which the producer dropped.
 func (c cause) text(n, lost uint64) string {
 	others := "nobody says where they were lost"
 	switch {
+	case c.removed:
+		others = "the history's retention removed them before they were read"
 	case c.away:
 		others = "they passed while this tail was disconnected"
 	case c.full:
@@ -136,7 +140,7 @@ func (s *sequences) tellHoles(p *producer, now time.Time, wait time.Duration) {
 		if s.shared {
 			continue // another has them
 		}
-		why := cause{dropped: h.dropped > 0, away: h.away, full: !h.away && s.full.After(h.since.Add(-settle))}
+		why := cause{dropped: h.dropped > 0, away: h.away, removed: h.removed, full: !h.away && s.full.After(h.since.Add(-settle))}
 		if h.dropped == h.Count() {
 			why = cause{dropped: true}
 		}

@@ -26,6 +26,12 @@ type Queue struct {
 
 	// From is where to begin in the stream.
 	From Offset
+
+	// Until ends Tail once all is written that had come to the stream by then: a
+	// minute later where that is past, so that records may be late. What is from
+	// a later time is handed over as well. If zero, Tail goes on. Without History it
+	// has no meaning.
+	Until time.Time
 }
 
 func (q *Queue) temporary() bool { return q.Name == "" && !q.History }
@@ -34,6 +40,7 @@ func (q *Queue) temporary() bool { return q.Name == "" && !q.History }
 // one connection.
 type subscription struct {
 	*tail
+	conn  *link.Conn
 	in    *link.Consumer
 	queue string
 
@@ -56,7 +63,7 @@ type subscription struct {
 const consumerTag = "logtail"
 
 func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
-	s := &subscription{tail: t, pace: newPace(t.Prefetch), late: time.NewTimer(ackWithin)}
+	s := &subscription{tail: t, conn: c, pace: newPace(t.Prefetch), late: time.NewTimer(ackWithin)}
 	if !t.Queue.History {
 		if err := s.useExchange(c); err != nil {
 			return nil, err
@@ -73,7 +80,9 @@ func (t *tail) subscribe(c *link.Conn) (*subscription, error) {
 	if err := s.start(); err != nil {
 		return nil, link.Denied(err, c.Endpoint, "consume from "+s.named(), "permission to read "+s.pattern())
 	}
-	t.sequences.connection++
+	if !t.Queue.History { // a stream goes on where it was left
+		t.sequences.connection++
+	}
 	return s, nil
 }
 
@@ -176,6 +185,9 @@ func (s *subscription) start() error {
 	s.tag++
 	var args link.Args
 	if s.Queue.History {
+		if err := s.survey(); err != nil {
+			return err
+		}
 		args = s.offsetArgs()
 	}
 	s.paused = false

@@ -22,6 +22,7 @@ type sequences struct {
 	seed       maphash.Seed
 	sums       int       // of all producers; bounded by maxSums
 	connection int       // counts our own
+	jumps      int       // counts where a history had lost records before they were read
 	shared     bool      // others receive some of the records: what is missing is not judged
 	full       time.Time // when this tail's queue was last seen at its bound
 
@@ -122,13 +123,14 @@ func (s *sequences) ahead(p *producer, e *envelope.Envelope, seq uint64, now tim
 			Span:    Span{p.last + 1, seq - 1},
 			dropped: min(missing, e.Dropped-min(e.Dropped, p.dropped)),
 			away:    s.connection != p.connection,
+			removed: s.jumps != p.jumps,
 			since:   p.seen,
 			at:      now,
 		})
 		p.untold++
 		s.open[p] = struct{}{}
 	}
-	p.last, p.dropped, p.connection = seq, e.Dropped, s.connection
+	p.last, p.dropped, p.connection, p.jumps = seq, e.Dropped, s.connection, s.jumps
 }
 
 // trim tells the holes of a producer, and forgets the older ones.
@@ -146,7 +148,7 @@ func (s *sequences) hear(e *envelope.Envelope, seq uint64) *producer {
 		if len(s.producers) >= maxProducers {
 			s.forget()
 		}
-		p = &producer{id: id, first: seq, last: seq - 1, dropped: e.Dropped, connection: s.connection}
+		p = &producer{id: id, first: seq, last: seq - 1, dropped: e.Dropped, connection: s.connection, jumps: s.jumps}
 		if e.Dropped > 0 && e.Dropped >= seq-1 && seq <= farthest {
 			p.first, p.last, p.dropped = 1, 0, 0 // it had dropped all there were
 		}

@@ -30,6 +30,7 @@ type filterFlags struct {
 	exec           string
 
 	noShortField bool // -f means something else
+	bySource     bool // a source that can begins at --since: no record is hidden for its clock
 }
 
 func (f *filterFlags) register(set *pflag.FlagSet) {
@@ -77,6 +78,10 @@ func (f *filterFlags) compile(u *ui) (*selection, error) {
 		}
 		*bound.at = at
 	}
+	since := o.Since
+	if f.bySource && since.Before(now) {
+		o.Since = time.Time{}
+	}
 	match, err := o.Compile()
 	if err != nil {
 		return nil, &usageError{err, "logtail"}
@@ -84,7 +89,7 @@ func (f *filterFlags) compile(u *ui) (*selection, error) {
 	s := &selection{
 		ui: u, match: match, limit: f.limit, expect: f.expect, timeout: f.timeout,
 		before: cmp.Or(f.before, f.around), after: cmp.Or(f.after, f.around),
-		since: o.Since, until: o.Until,
+		since: since, until: o.Until,
 	}
 	if s.exitOn, err = trigger("exit-on", f.exitOn); err != nil {
 		return nil, err

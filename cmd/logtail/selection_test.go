@@ -45,6 +45,9 @@ func TestFilters(t *testing.T) {
 		var tails []*tailed
 		dir, exchange := t.TempDir(), "test."+uuid.NewString()
 		for i, tt := range cases.Cases {
+			if slices.Contains(tt.Flags, "--since") || slices.Contains(tt.Flags, "--until") {
+				continue // these begin and end in the past, see history.txtar and read.txtar
+			}
 			args := slices.Clip(append([]string{"-u", b.URL, "-x", exchange, "--exit-on", `msg == "the end"`}, tt.Flags...))
 			file := filepath.Join(dir, fmt.Sprint(i))
 			tails = append(tails,

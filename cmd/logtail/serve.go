@@ -25,12 +25,14 @@ type serveCommand struct {
 
 func newServe(u *ui) *cobra.Command {
 	s := serveCommand{tail: tailCommand{ui: u, output: newOutputFlags()}, page: newPageFlags()}
+	s.tail.filters.bySource = true
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve a live page to browsers",
 		Long:  serveDescription,
 		Example: `  logtail serve
   logtail serve -l info --ring 1GiB
+  logtail serve --since 1h
   logtail serve --listen :7480 --user ops --password-file pw --tls-cert cert.pem --tls-key key.pem
   logtail serve --token-file token --behind-proxy --allow-host logs.example.com`,
 		Args: noArgs,
@@ -38,6 +40,7 @@ func newServe(u *ui) *cobra.Command {
 	}
 	group(cmd, groupConnection, s.tail.connection.register)
 	group(cmd, groupConnection, s.tail.connection.registerKeys)
+	group(cmd, groupConnection, s.tail.past.registerStream)
 	group(cmd, groupFilters, s.tail.filters.register)
 	group(cmd, groupOutput, s.tail.output.registerKeys)
 	group(cmd, groupOutput, s.tail.output.registerStatus)
@@ -54,6 +57,10 @@ func (s *serveCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.tail.past.choose(selected, &s.tail); err != nil {
+		return err
+	}
+	s.tail.past.queue.Until = time.Time{} // the page stays
 	page, err := s.page.open(s.tail.ui, s.tail.connection.exchange)
 	if err != nil {
 		return err
@@ -63,7 +70,7 @@ func (s *serveCommand) run(ctx context.Context) error {
 	cfg := s.tail.config(url)
 	cfg.Notify = page.notify(cfg.Notify)
 	return page.during(ctx, func(ctx context.Context) error {
-		return selected.run(ctx, cfg, page.ring, sink.Tail)
+		return s.tail.past.explain(selected.run(ctx, cfg, page.ring, sink.Tail), &s.tail.connection)
 	})
 }
 

@@ -22,6 +22,7 @@ type tailCommand struct {
 	archive    archiveFlags
 	embedded   embeddedFlags
 	keys       interactiveFlags
+	past       pastFlags
 
 	ring      *view.Ring // where notices go, with -i
 	state     state
@@ -30,6 +31,7 @@ type tailCommand struct {
 
 func newTail(u *ui) *cobra.Command {
 	t := tailCommand{ui: u, output: newOutputFlags(), archive: newArchiveFlags()}
+	t.filters.bySource = true
 	cmd := &cobra.Command{
 		Use:     "logtail",
 		Short:   "Watch or archive records broadcast over RabbitMQ",
@@ -54,6 +56,7 @@ func newTail(u *ui) *cobra.Command {
 	}
 	group(cmd, groupConnection, t.connection.register)
 	group(cmd, groupConnection, t.connection.registerKeys)
+	group(cmd, groupConnection, t.past.register)
 	group(cmd, groupFilters, t.filters.register)
 	group(cmd, groupOutput, t.output.register)
 	group(cmd, groupOutput, t.output.registerLive)
@@ -72,6 +75,9 @@ func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	if err := t.past.choose(selected, t); err != nil {
+		return err
+	}
 	if t.embedded.on {
 		server, err := t.embedded.start(t.ui, t.connection.exchange)
 		if err != nil {
@@ -81,19 +87,28 @@ func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 		url = server.DialURL()
 	}
 	t.count(selected)
+	ctx, cancel := t.past.untilEnd(ctx, selected)
+	defer cancel()
+	from := source(sink.Tail)
+	if len(t.past.from) > 0 {
+		if from, err = t.past.fromArchive(t.ui, selected); err != nil {
+			return err
+		}
+	}
 	if t.keys.on {
 		return t.interact(ctx, flags, selected, func(ctx context.Context, w sink.Writer) error {
-			return selected.run(ctx, t.config(url), w, sink.Tail)
+			return t.past.explain(selected.run(ctx, t.config(url), w, from), &t.connection)
 		})
 	}
 	defer t.watchState(ctx)()
 	if t.archive.file != "" {
-		return t.archive.run(ctx, selected, t.config(url))
+		return t.past.explain(t.archive.run(ctx, selected, t.config(url)), &t.connection)
 	}
-	ctx, cancel := t.whileRead(ctx)
-	defer cancel()
+	ctx, unread := t.whileRead(ctx)
+	defer unread()
 	terminal, end := t.output.live(t.ui, selected)
-	return errors.Join(selected.run(ctx, t.config(url), terminal, sink.Tail), end())
+	err = selected.run(ctx, t.config(url), terminal, from)
+	return errors.Join(t.past.explain(err, &t.connection), end())
 }
 
 // interact shows what a source writes to a person who has the keyboard.
@@ -110,7 +125,10 @@ func (t *tailCommand) interact(ctx context.Context, flags *pflag.FlagSet, select
 
 // config is what the flags say of the tail.
 func (t *tailCommand) config(url string) sink.Config {
-	return sink.Config{URL: url, Exchange: t.connection.exchange, TransientExchange: t.connection.transient, Keys: t.connection.keys, Notify: t.show}
+	return sink.Config{
+		URL: url, Exchange: t.connection.exchange, TransientExchange: t.connection.transient, Keys: t.connection.keys,
+		Queue: t.past.queue, Notify: t.show,
+	}
 }
 
 // count has the state count what is selected.
@@ -147,7 +165,7 @@ func (t *tailCommand) show(n sink.Notice) {
 		t.noteRow(n)
 	case n.Connected != "":
 		t.lastError = ""
-		t.notice("connected to %s, exchange %s%s; records from now on", n.Connected, t.connection.exchange, t.connection.bound())
+		t.notice("connected to %s, %s", n.Connected, t.past.source(&t.connection))
 	case n.Lost != nil:
 		if text := n.Lost.Error(); text != t.lastError {
 			t.lastError = text
@@ -155,7 +173,7 @@ func (t *tailCommand) show(n sink.Notice) {
 			t.connection.hint(t.ui)
 			t.notice("waiting for the broker, trying again until it is there")
 		}
-	case n.Remark != "" && t.embedded.on:
+	case n.Remark != "" && t.embedded.on && !t.past.queue.History:
 		// Nothing has been on a broker that has just begun.
 	default:
 		t.notice("%v", n)

@@ -37,12 +37,16 @@ func (in *Consumer) Look(queue string, temporary bool) (messages, consumers int,
 // Start starts a consumer of the queue, with acknowledgements, that is handed so many
 // messages before they are acknowledged. It may be started again, with another tag,
 // after Cancel.
-func (in *Consumer) Start(queue, tag string, exclusive bool, prefetch int, args Args) (err error) {
+func (in *Consumer) Start(queue, tag string, exclusive bool, prefetch int, args Args) error {
 	if err := in.library.Qos(prefetch, 0, false); err != nil {
 		return err
 	}
-	in.ended, err = in.library.Consume(queue, tag, false, exclusive, false, false, amqp.Table(args))
-	return err
+	ended, err := in.library.Consume(queue, tag, false, exclusive, false, false, amqp.Table(args))
+	if err != nil {
+		return err // what came over another before may still be taken
+	}
+	in.ended = ended
+	return nil
 }
 
 // Cancel ends the consumer. What is under way still comes.

@@ -40,6 +40,11 @@ func explainUse(to Endpoint, err error) *Error {
 	if refusal.Code == amqp.PreconditionFailed && strings.Contains(refusal.Reason, "timed out") {
 		e.Problem = fmt.Sprintf("lost %s: the broker has waited for an acknowledgement for longer than its consumer_timeout, and hands the messages over again", to)
 	}
+	if strings.Contains(refusal.Reason, "replica on the local node") {
+		e.Problem = fmt.Sprintf("%s has no replica of the stream that is asked for: %q", to, refusal.Reason)
+		e.Hint = "name the nodes that have one in the URL, too, with commas"
+		e.Fatal = true // another node is tried at once
+	}
 	if m := missing.FindStringSubmatch(refusal.Reason); m != nil {
 		e.Problem = fmt.Sprintf("%s: there is no %s %q", to, m[1], m[2])
 	}

@@ -1,0 +1,185 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/slogcast/slogcast/handler"
+	"github.com/slogcast/slogcast/internal/brokertest"
+	"github.com/slogcast/slogcast/sink"
+)
+
+// lookBack are the sizes of TestHistoryOverCuts.
+type lookBack struct {
+	records, rate, tails int // of all three producers
+	since                time.Duration
+}
+
+// TestHistoryOverCuts has three producers log while tails begin in the past, at
+// moments of their own, and lose their connection twice each: each has every
+// record from its start on once, or tells the gap. With -full, 100,000 records and
+// ten tails that begin 30 s ago.
+func TestHistoryOverCuts(t *testing.T) {
+	size := lookBack{6000, 3000, 4, time.Second}
+	if *full {
+		size = lookBack{100_000, 2500, 10, 30 * time.Second}
+	}
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		r := start(t, b, "history: tails that begin in the past, cut twice each", false)
+		r.keepHistory()
+		var loads []func()
+		for range 3 {
+			a := r.produce(b.URL, handler.Options{Buffer: 64 << 20}, 0)
+			loads = append(loads, a.load(size.rate/3))
+		}
+		began, lasts := time.Now(), time.Duration(size.records)*time.Second/time.Duration(size.rate)
+		var tails []*backward
+		var running sync.WaitGroup
+		for range size.tails {
+			tl := &backward{run: r, at: began.Add(rand.N(lasts)), cuts: []time.Duration{rand.N(lasts / 4), rand.N(lasts / 4)}, since: size.since, proxy: r.proxy(), seen: newSightings(), times: map[string]map[uint64]time.Time{}}
+			tails = append(tails, tl)
+			running.Go(tl.watch)
+		}
+		wait(time.Until(began.Add(lasts)))
+		for _, stop := range loads {
+			stop()
+		}
+		for _, a := range r.producers {
+			a.closeClean()
+		}
+		running.Wait()
+		all := r.drain()
+		shown := 0
+		for _, tl := range tails {
+			shown += tl.check(all)
+		}
+		for _, c := range r.closers {
+			c()
+		}
+		back(t, r.before, 5*time.Second)
+		t.Logf("%d records in %v, %d shown by %d tails", len(all.byRecord), lasts, shown, size.tails)
+	})
+}
+
+// keepHistory makes the stream, which goes with the run.
+func (r *run) keepHistory() {
+	cfg := sink.Config{URL: r.broker.URL, Exchange: r.exchange}
+	if _, err := sink.CreateHistory(r.t.Context(), cfg, sink.Retention{MaxBytes: 1e9}); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		r.broker.Use(r.t, func(ch *amqp.Channel) {
+			if _, err := ch.QueueDelete(sink.HistoryName(r.exchange), false, false, false); err != nil {
+				r.t.Error(err)
+			}
+		})
+	})
+}
+
+// backward is a tail that begins in the past.
+type backward struct {
+	run   *run
+	at    time.Time       // when it begins
+	cuts  []time.Duration // one after the other, from then on
+	since time.Duration
+	proxy *brokertest.Proxy
+	from  time.Time // that it asked for
+	err   error
+
+	// Owned by Tail's goroutine, and its Writer's, until watch returns.
+	seen   *sightings
+	times  map[string]map[uint64]time.Time // of the records, by producer
+	quiet  *time.Timer                     // ends the tail
+	notice []string
+}
+
+// watch runs the tail until nothing has come for some time.
+func (b *backward) watch() {
+	wait(time.Until(b.at))
+	b.from = time.Now().Add(-b.since)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	const silence = 4 * time.Second // longer than a tail that was cut is away
+	b.quiet = time.AfterFunc(silence+b.cuts[0]+b.cuts[1], stop)
+	var cutting sync.WaitGroup
+	defer cutting.Wait()
+	cutting.Go(func() {
+		for _, after := range b.cuts {
+			wait(after)
+			b.proxy.Cut()
+		}
+	})
+	b.err = sink.Tail(ctx, sink.Config{
+		URL: b.proxy.URL, Exchange: b.run.exchange, Queue: sink.Queue{History: true, From: sink.Offset{Since: b.from}},
+		Notify: func(n sink.Notice) {
+			b.notice = append(b.notice, n.String())
+			if n.Gap != nil {
+				b.seen.tell(n.Gap)
+			}
+			if n.Filled != nil {
+				b.seen.takeBack(n.Filled)
+			}
+		},
+	}, b)
+}
+
+// Write notes the records.
+func (b *backward) Write(_ context.Context, records []sink.Record) error {
+	b.quiet.Reset(4 * time.Second)
+	for i := range records {
+		rec := &records[i]
+		b.seen.see(rec.Producer, rec.Seq, rec.Body, b.run.attempted)
+		if b.times[rec.Producer] == nil {
+			b.times[rec.Producer] = map[uint64]time.Time{}
+		}
+		b.times[rec.Producer][rec.Seq], _ = rec.Time()
+	}
+	return nil
+}
+
+// check compares what a tail has shown and told with what the broker took. It
+// returns how many records were shown.
+func (b *backward) check(all *sightings) (shown int) {
+	t := b.run.t
+	t.Helper()
+	if b.err != nil {
+		t.Errorf("tail: %v", b.err)
+	}
+	b.run.foreign("tail showed", b.seen)
+	for id, has := range all.handlers {
+		got := b.seen.handler(id)
+		first := has.last + 1
+		for seq := range got.times {
+			first = min(first, seq)
+		}
+		shown += len(got.times)
+		if first > has.last {
+			t.Errorf("tail since %v: nothing of producer %s is shown: %q", b.from, all.names[id], b.notice)
+			continue
+		}
+		var missing, repeats int
+		for seq := first; seq <= has.last; seq++ {
+			if has.times[seq] > 0 && got.times[seq] == 0 && !got.told[seq] {
+				missing++
+			}
+		}
+		repeats = got.repeats()
+		// The record before the first one shown must be too old; the next is so
+		// soon behind it that this is seen in the first one's time.
+		slack := 100 * time.Millisecond
+		if at := b.times[id][first]; first > 1 && at.Sub(b.from) > slack {
+			missing++
+		}
+		if missing+repeats+got.late > 0 {
+			t.Errorf("tail since %s: of producer %s %d are missing, %d came again, %d out of order; it begins with #%d of %s, ends with #%d of %d: %q",
+				b.from.Format("05.000"), all.names[id], missing, repeats, got.late, first, b.times[id][first].Format("05.000"), got.last, has.last, fmt.Sprint(b.notice))
+		}
+	}
+	return shown
+}
