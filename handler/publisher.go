@@ -108,12 +108,12 @@ func (p *publisher) flush(ctx context.Context) error {
 	if err := p.buffer.flush(ctx); err != nil {
 		return err
 	}
-	for p.afloat.Load() > 0 {
+	if p.afloat.Load() > 0 {
 		passed := make(chan error, 1)
 		select {
 		case p.barriers <- passed:
 			select {
-			case <-passed: // an error has set afloat to zero
+			case <-passed: // of an error adrift tells
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}

@@ -45,6 +45,7 @@ type session struct {
 
 	asked  chan error   // who waits for a barrier; nil when nobody does
 	passed <-chan error // has a value when the barrier is passed; nil until it was asked for
+	before int64        // how many of afloat were published before the barrier
 
 	timer      *time.Timer
 	answers    []link.Answer // these are reused
@@ -155,8 +156,8 @@ func (s *session) giveBack() {
 	if s.Unconfirmed {
 		// What the network has taken is not sent twice.
 		for len(records) > 0 && records[0].has(published) {
-			s.buffer.settle(records[:1], unknown)
 			s.afloat.Add(1)
+			s.buffer.settle(records[:1], unknown)
 			records = records[1:]
 		}
 	}
@@ -254,8 +255,8 @@ func (s *session) hand() (bool, error) {
 		return done, err
 	}
 	if records := s.window.rest(s.out.Written()); len(records) > 0 {
+		s.afloat.Add(int64(len(records))) // before a Flush can find them settled
 		s.buffer.settle(records, unknown)
-		s.afloat.Add(int64(len(records)))
 		clear(records)
 	}
 	return done, err
@@ -458,7 +459,7 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 		return true, nil
 	}
 	if s.asked != nil && s.passed == nil && s.handed && !s.paused {
-		s.passed = s.out.Barrier()
+		s.before, s.passed = s.afloat.Load(), s.out.Barrier()
 	}
 	return false, nil
 }
@@ -471,7 +472,7 @@ func (s *session) passBarrier(err error) {
 	if err != nil {
 		s.adrift.Add(s.afloat.Swap(0))
 	} else {
-		s.afloat.Store(0)
+		s.afloat.Add(-s.before)
 	}
 	s.asked <- err
 	s.asked, s.passed = nil, nil
