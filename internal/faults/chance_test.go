@@ -146,7 +146,9 @@ func (s *trial) declare(ch *amqp.Channel) (queue string, err error) {
 func (s *trial) run(ch *amqp.Channel, queue string) {
 	release := make(chan struct{})
 	defer close(release)
+	ready := make(chan struct{}) // closed when New has returned; a function may be called before
 	s.programs = &programs{s: s.scenario, release: release, taken: func() {}, log: func(which string) {
+		<-ready
 		s.attempted.Add(1)
 		r := slog.NewRecord(time.Now(), slog.LevelInfo, "from "+which, 0)
 		_ = s.h.Handle(context.WithValue(context.Background(), s.programs, true), r)
@@ -161,11 +163,6 @@ func (s *trial) run(ch *amqp.Channel, queue string) {
 	}
 	password, _ := u.User.Password()
 	s.programs.setCredentials(&opts, u.User.Username(), password)
-	ready := make(chan struct{})
-	if opts.OnError != nil { // it may be called before New has returned
-		on := opts.OnError
-		opts.OnError = func(err error) { <-ready; on(err) }
-	}
 	var tl *watcher
 	if s.tail {
 		tl = watch(s) // before any record
