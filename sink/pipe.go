@@ -71,7 +71,8 @@ func (p *pipe) take(ctx context.Context, about *envelope.Envelope, body []byte, 
 	p.mean += (float64(len(body)) - p.mean) / 64
 	p.foreign = p.foreign || about.Seq == 0
 	for seq, one := range about.Records(body) {
-		r := Record{
+		// It is made where it will be: one of its own would be an allocation.
+		p.batch = append(p.batch, Record{
 			Body:     one,
 			Producer: about.Producer,
 			Seq:      seq,
@@ -82,14 +83,15 @@ func (p *pipe) take(ctx context.Context, about *envelope.Envelope, body []byte, 
 			Encoding: about.Encoding,
 			Headers:  Value(about.Headers),
 			object:   jsontext.IsObject(one),
-		}
-		if old != nil && old(&r) {
+		})
+		last := len(p.batch) - 1
+		r := &p.batch[last]
+		if old != nil && old(r) || !p.sequences.see(about, seq, one, now) || p.Filter != nil && !p.Filter(r) {
+			*r = Record{}
+			p.batch = p.batch[:last]
 			continue
 		}
-		if p.sequences.see(about, seq, one, now) && (p.Filter == nil || p.Filter(&r)) {
-			p.batch = append(p.batch, r)
-			p.size += len(one) + len(r.Host) + recordSize
-		}
+		p.size += len(one) + len(r.Host) + recordSize
 		if len(p.batch) >= maxBatch || p.size >= maxSize {
 			if p.write(ctx); p.failed != nil {
 				return
