@@ -25,6 +25,7 @@ type publisher struct {
 	host     string
 	keys     map[slog.Level]string // routing keys; owned by run
 	status   *status
+	refusing bool // the last connection confirmed nothing, see refusal: a single message is tried first; owned by run
 
 	silence time.Duration // in place of the connection's, if not zero; immutable
 

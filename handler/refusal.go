@@ -67,9 +67,10 @@ func (s *session) refused(now time.Time) error {
 		return nil
 	}
 	if r.fresh {
+		s.refusing = true
 		return &link.Error{Problem: "lost " + s.conn.Endpoint.String() + ": the broker refuses all records, on a new channel, too (basic.nack)", Hint: errRefused.Hint}
 	}
-	*r = refusal{fresh: true}
+	*r = refusal{since: now, fresh: true}
 	return s.open()
 }
 

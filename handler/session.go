@@ -68,6 +68,9 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 		timer:      time.NewTimer(time.Hour),
 	}
 	defer s.timer.Stop()
+	if p.refusing {
+		s.refusal.since = time.Now()
+	}
 	if err := s.open(); err != nil {
 		return err
 	}
@@ -180,6 +183,7 @@ func (s *session) settle() {
 			s.buffer.settle(records, confirmed)
 			s.conn.Useful()
 			s.refusal.over()
+			s.refusing = false
 		} else {
 			for i := range records {
 				records[i].flags |= refused

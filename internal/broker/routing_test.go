@@ -101,7 +101,7 @@ func TestHeaders(t *testing.T) {
 		{table{"a": "1"}, table{"a": int32(1)}, 0},
 		{table{"a": true}, table{"a": true}, 1},
 		{table{"a": 1.5}, table{"a": 1.5}, 1},
-		{table{"a": int32(1)}, table{"a": float64(1)}, 1},
+		{table{"a": int32(1)}, table{"a": float64(1)}, 1}, // not on RabbitMQ 4
 		{table{"a": table{"b": "c"}}, table{"a": table{"b": "c"}}, 1},
 		{table{"x-match": "all", "x-a": "1"}, table{"x-a": "2"}, 1},
 		{table{"x-match": "any-with-x", "x-a": "1"}, table{"x-a": "1"}, 1},
@@ -113,7 +113,15 @@ func TestHeaders(t *testing.T) {
 				x := tempExchange(t, ch, "headers", nil)
 				q := boundQueue(t, ch, x, test.binding, "k")
 				ok(t, ch.Publish(x, "", false, false, amqp.Publishing{Headers: test.headers}))
-				want(t, fmt.Sprint(test.binding, test.headers), ready(t, ch, q), test.want)
+				expected := test.want
+				if _, ofFloat := test.headers["a"].(float64); ofFloat && test.binding["a"] == int32(1) {
+					conn := must(amqp.Dial(url))(t)
+					defer conn.Close()
+					if isSeries(conn, "4.") {
+						expected = 0
+					}
+				}
+				want(t, fmt.Sprint(test.binding, test.headers), ready(t, ch, q), expected)
 			})
 		})
 	}
