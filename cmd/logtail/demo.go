@@ -88,7 +88,7 @@ func (d *demoCommand) run(ctx context.Context, flags *pflag.FlagSet) (err error)
 	}
 	defer d.tail.watchState(ctx)()
 	if !d.web {
-		terminal, end := d.tail.output.live(d.tail.ui, selected)
+		terminal, end := d.tail.output.live(ctx, d.tail.ui, selected)
 		return errors.Join(d.watch(ctx, server.DialURL(), selected, terminal, d.show), end())
 	}
 	page, err := d.page.open(d.tail.ui, "demo")

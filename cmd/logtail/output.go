@@ -140,8 +140,10 @@ func (o *outputFlags) options(u *ui, selected *selection) render.Options {
 
 // live returns the terminal for records that come live, which follows changes of
 // its width and tells of folded records while nothing else comes. The function
-// ends that, and writes what is left to tell.
-func (o *outputFlags) live(u *ui, selected *selection) (w sink.Writer, end func() error) {
+// ends that, and writes what is left to tell; once asked has ended, it waits half
+// a second for that, as Tail does: nobody may be reading.
+func (o *outputFlags) live(asked context.Context, u *ui, selected *selection) (w sink.Writer, end func() error) {
+	const grace = 500 * time.Millisecond
 	l := &liveTerminal{terminal: o.terminal(u, selected)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -159,8 +161,22 @@ func (o *outputFlags) live(u *ui, selected *selection) (w sink.Writer, end func(
 	})
 	return l, func() error {
 		cancel()
-		running.Wait()
-		return l.refresh(0)
+		ended := make(chan error, 1)
+		go func() {
+			running.Wait()
+			ended <- l.refresh(0)
+		}()
+		select {
+		case err := <-ended:
+			return err
+		case <-asked.Done():
+		}
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(grace):
+			return nil // what holds the terminal has told its error
+		}
 	}
 }
 

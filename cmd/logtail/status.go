@@ -17,7 +17,7 @@ import (
 type statusLine struct {
 	text  string // what is to be seen, empty for nothing
 	cells int    // of what is on the terminal
-	force bool   // even where stderr is no terminal that can take it back
+	force bool   // even where stderr is no terminal that can take it back; set before anything is written
 }
 
 // status shows how far something has come, on a terminal, in place of what the
@@ -67,8 +67,12 @@ func (u *ui) draw() string {
 	return "\x1b[2m" + text + "\x1b[0m"
 }
 
-// Write writes records to standard output, above the status line.
+// Write writes records to standard output, above the status line. Where that is no
+// terminal, a reader that has stopped holds up nothing else, and no notice.
 func (u *ui) Write(p []byte) (int, error) {
+	if !isTerminal(u.stdout) && !u.statusLine.force {
+		return u.stdout.Write(p)
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.statusLine.text == "" {

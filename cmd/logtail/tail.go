@@ -87,6 +87,7 @@ func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 		url = server.DialURL()
 	}
 	t.count(selected)
+	asked := ctx
 	ctx, cancel := t.past.untilEnd(ctx, selected)
 	defer cancel()
 	from := source(sink.Tail)
@@ -106,7 +107,7 @@ func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 	}
 	ctx, unread := t.whileRead(ctx)
 	defer unread()
-	terminal, end := t.output.live(t.ui, selected)
+	terminal, end := t.output.live(asked, t.ui, selected)
 	err = selected.run(ctx, t.config(url), terminal, from)
 	return errors.Join(t.past.explain(err, &t.connection), end())
 }
