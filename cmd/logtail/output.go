@@ -140,10 +140,10 @@ func (o *outputFlags) options(u *ui, selected *selection) render.Options {
 
 // live returns the terminal for records that come live, which follows changes of
 // its width and tells of folded records while nothing else comes. The function
-// ends that, and writes what is left to tell; once asked has ended, it waits half
-// a second for that, as Tail does: nobody may be reading.
+// ends that, and writes what is left to tell; once asked has ended, it waits for
+// that but a moment, as Tail has waited before: nobody may be reading.
 func (o *outputFlags) live(asked context.Context, u *ui, selected *selection) (w sink.Writer, end func() error) {
-	const grace = 500 * time.Millisecond
+	const grace = 100 * time.Millisecond
 	l := &liveTerminal{terminal: o.terminal(u, selected)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
