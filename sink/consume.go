@@ -19,6 +19,11 @@ const checkEvery = 10 * time.Second
 // each costs the broker and us half of what the message itself does.
 const ackWithin = 100 * time.Millisecond
 
+// appendWithin is how long a record may wait for others before a Committer has it:
+// too short for whoever looks at a file to notice. With the few that come at a time
+// the calls of the system for each Append would cost more than the records.
+const appendWithin = 10 * time.Millisecond
+
 // tail is one call of Tail: a pipe, and its source at the broker.
 type tail struct {
 	*pipe
@@ -123,19 +128,25 @@ func (s *subscription) receive(ctx context.Context) error {
 	until := s.untilTimer()
 	defer until.Stop()
 	checked, looked := s.last, s.last
+	arrived := s.in.Arrived()
 	for !s.progress.done {
 		select {
-		case <-s.in.Arrived():
+		case <-arrived:
+			if s.commit != nil && s.Linger > 0 {
+				// For those that come until then this goroutine need not wake.
+				arrived = nil
+				linger.Reset(min(s.Linger, appendWithin))
+				continue
+			}
 			before := s.pending
 			if err := s.takeReady(ctx); err != nil {
 				return err
 			}
-			switch {
-			case s.commit != nil || s.Linger == 0:
+			if s.Linger == 0 {
 				if err := s.flush(ctx); err != nil {
 					return err
 				}
-			case before == 0:
+			} else if before == 0 {
 				linger.Reset(s.Linger)
 			}
 			if err := s.adjust(ctx); err != nil {
@@ -146,7 +157,14 @@ func (s *subscription) receive(ctx context.Context) error {
 		case reason := <-s.in.Closed():
 			return cmp.Or(reason, error(link.ErrEnded))
 		case <-linger.C:
+			arrived = s.in.Arrived()
+			if err := s.takeReady(ctx); err != nil {
+				return err
+			}
 			if err := s.flush(ctx); err != nil {
+				return err
+			}
+			if err := s.adjust(ctx); err != nil {
 				return err
 			}
 		case <-s.late.C:

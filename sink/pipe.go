@@ -36,10 +36,10 @@ type pipe struct {
 const (
 	// maxBatch is about how many records are written at a time. A message may hold
 	// many.
-	maxBatch = 4096
+	maxBatch = 2048
 
 	// maxSize is about how many bytes are, with what a record itself takes.
-	maxSize    = 4 << 20
+	maxSize    = 1 << 20
 	recordSize = 128
 
 	// grace is how long a Writer may take once ctx has ended and nothing is left to

@@ -63,8 +63,8 @@ type Writer interface {
 }
 
 // Committer is a Writer that takes records first and makes them safe later,
-// many at a time. Tail calls Append in place of Write, as soon as records come, and
-// acknowledges them after Commit.
+// many at a time. Tail calls Append in place of Write, a hundredth of a second after
+// records come at the latest, and acknowledges them after Commit.
 type Committer interface {
 	Writer
 

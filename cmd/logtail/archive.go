@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -83,6 +84,10 @@ const (
 	archiveDrain    = 10 * time.Second
 )
 
+// archiveGC is the garbage collector's percentage unless GOGC says another: an
+// archive runs for years beside other programs, and its heap is small.
+const archiveGC = 50
+
 // settings makes the settings of an archive of a live tail's.
 func (a *archiveFlags) settings(cfg *sink.Config) {
 	cfg.MaxLength, cfg.MaxBytes = -1, -1
@@ -138,6 +143,9 @@ func (a *archiveFlags) options(u *ui) archive.Options {
 // run archives what is selected until ctx ends.
 func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Config) (err error) {
 	u := selected.ui
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(archiveGC)
+	}
 	file, err := archive.Open(a.file, a.options(u))
 	if err != nil {
 		return err

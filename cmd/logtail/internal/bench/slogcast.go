@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -167,6 +168,7 @@ func (s *side) tailSlogcast() error {
 	case "pretty":
 		w.Writer = render.New(&nowhere{}, render.Options{Color: true, Escape: true})
 	case "file":
+		debug.SetGCPercent(50) // as logtail --file does
 		path, remove, err := temporaryFile()
 		if err != nil {
 			return err
