@@ -25,7 +25,9 @@ type publisher struct {
 	host     string
 	keys     map[slog.Level]string // routing keys; owned by run
 	status   *status
-	refusing bool // the last connection confirmed nothing, see refusal: a single message is tried first; owned by run
+	refusing bool      // the last connection confirmed nothing, see refusal: a single message is tried first; owned by run
+	mute     time.Time // since when the broker has answered nothing; zero while it does; owned by run
+	tries    int       // messages that were tried without an answer since then; owned by run
 
 	silence time.Duration // in place of the connection's, if not zero; immutable
 

@@ -1,6 +1,8 @@
 package handler
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/slogcast/slogcast/internal/link"
@@ -11,6 +13,17 @@ const (
 	// and another node: a queue whose leader has died refuses everything on the
 	// channels that were open, and nothing on new ones.
 	refusalPatience = time.Second
+
+	// firstTry is how long a single message that is tried may go without an answer,
+	// at first. Twice as long is waited after each other one: slow is not dead.
+	firstTry = time.Second
+
+	// quickOpen bounds the opening of a channel while messages are tried.
+	quickOpen = 3 * time.Second
+
+	// muteAfter is how long a connection that is lost may have answered nothing
+	// without being in doubt.
+	muteAfter = 4 * time.Second
 
 	firstPause   = 100 * time.Millisecond
 	longestPause = time.Second
@@ -23,12 +36,14 @@ var errRefused = &Error{
 	Retry:   true,
 }
 
-// refusal is a time in which the broker has refused messages and confirmed none.
+// refusal is a time in which the broker has refused messages, or left them without
+// an answer, and confirmed none.
 type refusal struct {
 	since time.Time     // when it began; zero when there is none
 	until time.Time     // nothing is published before; zero when it may be
 	pause time.Duration // the last one
 	fresh bool          // it went on over a new channel
+	nacks bool          // the broker has refused messages on this one
 }
 
 // note notes that messages were refused.
@@ -36,6 +51,7 @@ func (r *refusal) note(now time.Time) {
 	if r.since.IsZero() {
 		r.since = now
 	}
+	r.nacks = true
 	if now.Before(r.until) {
 		return // of the same burst
 	}
@@ -63,7 +79,7 @@ func (r *refusal) waits(now time.Time) bool {
 // and gives the connection up when that does not help.
 func (s *session) refused(now time.Time) error {
 	r := &s.refusal
-	if r.since.IsZero() || now.Sub(r.since) < refusalPatience || s.window.len() > 0 {
+	if !r.nacks || now.Sub(r.since) < refusalPatience || s.window.len() > 0 {
 		return nil
 	}
 	if r.fresh {
@@ -72,6 +88,48 @@ func (s *session) refused(now time.Time) error {
 	}
 	*r = refusal{since: now, fresh: true}
 	return s.open()
+}
+
+// unanswered takes another channel when a message that was tried has no answer in
+// time, and gives the connection up when that has none either. In a cluster that has
+// lost a node, what was published before it has a new leader may wait for ever, and
+// only what is published anew, on a new channel, is confirmed.
+func (s *session) unanswered() error {
+	since := s.progress
+	if !s.mute.IsZero() {
+		since = s.mute
+	}
+	if s.refusal.going() {
+		s.mute, s.refusing = since, true
+		s.tries++
+		if !s.refusal.fresh {
+			s.refusal = refusal{since: time.Now(), fresh: true}
+			return s.openWithin(quickOpen)
+		}
+	}
+	return fmt.Errorf("the broker has confirmed nothing for %v", time.Since(since).Round(time.Second))
+}
+
+// doubt notes that a connection has ended over which nothing was answered any more:
+// a single message is tried on the next. More would be sent again and again, and
+// stop the broker from reading.
+func (s *session) doubt() {
+	if s.Unconfirmed || s.window.len() == 0 || !s.refusal.going() && time.Since(s.progress) < min(muteAfter, s.patience()) {
+		return
+	}
+	s.refusing = true
+	if s.mute.IsZero() {
+		s.mute = s.progress
+	}
+}
+
+// patience is how long the oldest message may go without an answer.
+func (s *session) patience() time.Duration {
+	most := cmp.Or(s.silence, s.conn.Silence())
+	if s.refusal.going() {
+		return min(most, firstTry<<min(s.tries/2, 10))
+	}
+	return most
 }
 
 // shrink makes messages small enough for a broker that has refused one for its
