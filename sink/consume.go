@@ -27,10 +27,14 @@ type tail struct {
 	differs  string   // what was told of a queue's arguments
 	full     bool     // the queue was at its bound
 
+	endpoints []link.Endpoint // immutable
+	elsewhere elsewhere
+
 	checkEvery time.Duration // immutable; see the constant
 }
 
 func (t *tail) run(ctx context.Context, endpoints []link.Endpoint) error {
+	t.endpoints = endpoints
 	err := link.Supervise(ctx, link.Config{
 		Endpoints:   endpoints,
 		Name:        t.Name,
@@ -123,6 +127,8 @@ func (s *subscription) receive(ctx context.Context) error {
 	until := s.untilTimer()
 	defer until.Stop()
 	checked, looked := s.last, s.last
+	var ask asking
+	defer ask.stop()
 	for !s.progress.done {
 		select {
 		case <-s.in.Arrived():
@@ -177,7 +183,12 @@ func (s *subscription) receive(ctx context.Context) error {
 					return err
 				}
 			}
+			ask.check(ctx, s, checked == s.last)
 			checked = s.last
+		case known := <-ask.answer:
+			if err := ask.heed(s, known); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return nil
 		}
