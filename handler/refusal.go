@@ -18,6 +18,10 @@ const (
 	// at first. Twice as long is waited after each other one: slow is not dead.
 	firstTry = time.Second
 
+	// mostFresh is how many channels are tried over a connection without an answer:
+	// the next connection may be to the very node that hangs.
+	mostFresh = 3
+
 	// quickOpen bounds the opening of a channel while messages are tried.
 	quickOpen = 3 * time.Second
 
@@ -42,7 +46,7 @@ type refusal struct {
 	since time.Time     // when it began; zero when there is none
 	until time.Time     // nothing is published before; zero when it may be
 	pause time.Duration // the last one
-	fresh bool          // it went on over a new channel
+	fresh int           // how many new channels it went on over
 	nacks bool          // the broker has refused messages on this one
 }
 
@@ -82,16 +86,16 @@ func (s *session) refused(now time.Time) error {
 	if !r.nacks || now.Sub(r.since) < refusalPatience || s.window.len() > 0 {
 		return nil
 	}
-	if r.fresh {
+	if r.fresh > 0 {
 		s.refusing = true
 		return &link.Error{Problem: "lost " + s.conn.Endpoint.String() + ": the broker refuses all records, on a new channel, too (basic.nack)", Hint: errRefused.Hint}
 	}
-	*r = refusal{since: now, fresh: true}
+	*r = refusal{since: now, fresh: 1}
 	return s.open()
 }
 
 // unanswered takes another channel when a message that was tried has no answer in
-// time, and gives the connection up when that has none either. In a cluster that has
+// time, and gives the connection up when some have had none. In a cluster that has
 // lost a node, what was published before it has a new leader may wait for ever, and
 // only what is published anew, on a new channel, is confirmed.
 func (s *session) unanswered() error {
@@ -102,8 +106,8 @@ func (s *session) unanswered() error {
 	if s.refusal.going() {
 		s.mute, s.refusing = since, true
 		s.tries++
-		if !s.refusal.fresh {
-			s.refusal = refusal{since: time.Now(), fresh: true}
+		if n := s.refusal.fresh; n < mostFresh {
+			s.refusal = refusal{since: time.Now(), fresh: n + 1}
 			return s.openWithin(quickOpen)
 		}
 	}

@@ -171,7 +171,7 @@ func TestRefusalsEndOverAnotherChannelOrConnection(t *testing.T) {
 func TestSilenceEndsOverAnotherChannelOrConnection(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		const n = 500
-		for _, tt := range []struct{ channels, connections int32 }{{3, 2}, {4, 3}} {
+		for _, tt := range []struct{ channels, connections int32 }{{3, 2}, {6, 3}} {
 			t.Run(fmt.Sprint(tt.connections, " connections"), func(t *testing.T) {
 				t.Parallel()
 				exchange := b.Exchange(t)
