@@ -15,7 +15,8 @@ const (
 	refusalPatience = time.Second
 
 	// firstTry is how long a single message that is tried may go without an answer,
-	// at first. Twice as long is waited after each other one: slow is not dead.
+	// at first. Once nothing has been answered for long, twice as long is waited after
+	// each other one: slow is not dead.
 	firstTry = time.Second
 
 	// mostFresh is how many channels are tried over a connection without an answer:
@@ -25,8 +26,8 @@ const (
 	// quickOpen bounds the opening of a channel while messages are tried.
 	quickOpen = 3 * time.Second
 
-	// muteAfter is how long a connection that is lost may have answered nothing
-	// without being in doubt.
+	// muteAfter is how long a connection may have answered nothing without being in
+	// doubt.
 	muteAfter = 4 * time.Second
 
 	firstPause   = 100 * time.Millisecond
@@ -94,31 +95,58 @@ func (s *session) refused(now time.Time) error {
 	return s.open()
 }
 
-// unanswered takes another channel when a message that was tried has no answer in
-// time, and gives the connection up when some have had none. In a cluster that has
-// lost a node, what was published before it has a new leader may wait for ever, and
-// only what is published anew, on a new channel, is confirmed.
+// unanswered takes another channel when a message has no answer in time, and tries a
+// single one. It gives the connection up when nothing has been answered for long: in
+// a cluster that has lost a node, what was published before a queue had a new leader
+// may wait for ever, and only what is published anew, on a new channel, is confirmed.
 func (s *session) unanswered() error {
-	since := s.progress
+	since, now := s.progress, time.Now()
 	if !s.mute.IsZero() {
 		since = s.mute
 	}
-	if s.refusal.going() {
+	going, early := s.refusal.going(), s.early()
+	if going || early {
 		s.mute, s.refusing = since, true
-		s.tries++
-		if n := s.refusal.fresh; n < mostFresh {
-			s.refusal = refusal{since: time.Now(), fresh: n + 1}
+	}
+	switch n := s.refusal.fresh; {
+	case early:
+		if !going {
+			s.doubts, s.doubted = s.doubtsOfLate()+1, now
+		}
+		s.refusal = refusal{since: now}
+		return s.openWithin(quickOpen)
+	case going:
+		if s.tries++; n < mostFresh {
+			s.refusal = refusal{since: now, fresh: n + 1}
 			return s.openWithin(quickOpen)
 		}
 	}
 	return fmt.Errorf("the broker has confirmed nothing for %v", time.Since(since).Round(time.Second))
 }
 
+// early reports whether the broker may be doubted before it has been silent for long.
+// A client of a single broker has nothing to gain from that.
+func (s *session) early() bool {
+	since := s.progress
+	if !s.mute.IsZero() {
+		since = s.mute
+	}
+	return s.others && !s.Unconfirmed && time.Since(since) < s.longest()
+}
+
+// doubtsOfLate forgets doubts after a while without.
+func (s *session) doubtsOfLate() int {
+	if time.Since(s.doubted) > time.Minute {
+		return 0
+	}
+	return s.doubts
+}
+
 // doubt notes that a connection has ended over which nothing was answered any more:
 // a single message is tried on the next. More would be sent again and again, and
 // stop the broker from reading.
 func (s *session) doubt() {
-	if s.Unconfirmed || s.window.len() == 0 || !s.refusal.going() && time.Since(s.progress) < min(muteAfter, s.patience()) {
+	if s.Unconfirmed || s.window.len() == 0 || !s.refusal.going() && time.Since(s.progress) < min(muteAfter, s.longest()) {
 		return
 	}
 	s.refusing = true
@@ -127,13 +155,21 @@ func (s *session) doubt() {
 	}
 }
 
-// patience is how long the oldest message may go without an answer.
+// longest is how long a connection may answer nothing.
+func (s *session) longest() time.Duration { return cmp.Or(s.silence, s.conn.Silence()) }
+
+// patience is how long the oldest message may go without an answer. A broker that
+// always takes long is not doubted early again and again.
 func (s *session) patience() time.Duration {
-	most := cmp.Or(s.silence, s.conn.Silence())
-	if s.refusal.going() {
-		return min(most, firstTry<<min(s.tries/2, 10))
+	switch early := s.early(); {
+	case s.refusal.going() && early:
+		return min(s.longest(), firstTry)
+	case s.refusal.going():
+		return min(s.longest(), firstTry<<min(s.tries/2, 10))
+	case early:
+		return min(s.longest(), muteAfter<<min(s.doubtsOfLate(), 10))
 	}
-	return most
+	return s.longest()
 }
 
 // shrink makes messages small enough for a broker that has refused one for its

@@ -205,6 +205,28 @@ func TestSilenceEndsOverAnotherChannelOrConnection(t *testing.T) {
 	})
 }
 
+// Where there are several URLs a channel without an answer is doubted early, and the
+// connection kept.
+func TestSilenceEndsOverAnotherChannelOfACluster(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		const n = 500
+		exchange := b.Exchange(t)
+		messages := receiver(t, b, exchange, nil)
+		url, carried := front(t, b, muting(4))
+		h := newHandler(t, url+","+url, handler.Options{Exchange: exchange})
+		for i := range n {
+			slog.New(h).Info("without an answer at first", "i", i)
+		}
+		closeClean(t, h)
+		if s := h.Stats(); s.Confirmed != n || strings.Contains(s.LastError, "confirmed nothing") {
+			t.Errorf("got %+v over %d connections", s, carried.Load())
+		}
+		for range 2*n + 2 {
+			next(t, messages)
+		}
+	})
+}
+
 // What the broker refuses waits, and is shed by rank.
 func TestRefusedRecordsAreShedByRank(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
