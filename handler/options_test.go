@@ -228,7 +228,7 @@ func TestFallbackGetsWhatIsDropped(t *testing.T) {
 func TestFallbackHasWhatIsLeftWhenCloseReturns(t *testing.T) {
 	k := newKept()
 	h := newHandler(t, "amqp://127.0.0.1:9/", handler.Options{Fallback: k})
-	for i := range 2000 {
+	for i := range 200 {
 		slog.New(h).Info("left", "i", i, "padding", strings.Repeat("x", 200))
 	}
 	pending := h.Stats().PendingRecords
@@ -238,7 +238,7 @@ func TestFallbackHasWhatIsLeftWhenCloseReturns(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	s := h.Stats()
-	if lines := k.lines(); pending != 2000 || len(lines) != pending || s.Fallback.Taken != uint64(pending) || s.Dropped.Closed != uint64(pending) {
+	if lines := k.lines(); pending != 200 || len(lines) != pending || s.Fallback.Taken != uint64(pending) || s.Dropped.Closed != uint64(pending) {
 		t.Errorf("got %d lines of %d records, %+v", len(lines), pending, s)
 	}
 }

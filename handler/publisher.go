@@ -25,8 +25,13 @@ type publisher struct {
 	host     string
 	keys     map[slog.Level]string // routing keys; owned by run
 	status   *status
-	refusing bool // the last connection confirmed nothing, see refusal: a single message is tried first; owned by run
+	refusing bool      // the last connection confirmed nothing, see refusal: a single message is tried first; owned by run
+	mute     time.Time // since when the broker has answered nothing; zero while it does; owned by run
+	tries    int       // messages that were tried without an answer since then, and since that is long; owned by run
+	doubts   int       // times that a broker was doubted early, of late; owned by run
+	doubted  time.Time // when it last was; owned by run
 
+	others  bool          // there are several URLs; immutable
 	silence time.Duration // in place of the connection's, if not zero; immutable
 
 	cancel context.CancelFunc // asks run to end
@@ -74,6 +79,7 @@ func (p *publisher) start(endpoints []link.Endpoint) {
 		p.buffer.limit -= share
 		p.buffer.fallback = startFallback(p.Fallback, share)
 	}
+	p.others = len(endpoints) > 1
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	go p.run(ctx, link.Config{

@@ -1,6 +1,8 @@
 package handler
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/slogcast/slogcast/internal/link"
@@ -11,6 +13,22 @@ const (
 	// and another node: a queue whose leader has died refuses everything on the
 	// channels that were open, and nothing on new ones.
 	refusalPatience = time.Second
+
+	// firstTry is how long a single message that is tried may go without an answer,
+	// at first. Once nothing has been answered for long, twice as long is waited after
+	// each other one: slow is not dead.
+	firstTry = time.Second
+
+	// mostFresh is how many channels are tried over a connection without an answer:
+	// the next connection may be to the very node that hangs.
+	mostFresh = 3
+
+	// quickOpen bounds the opening of a channel while messages are tried.
+	quickOpen = 3 * time.Second
+
+	// muteAfter is how long a connection may have answered nothing without being in
+	// doubt.
+	muteAfter = 4 * time.Second
 
 	firstPause   = 100 * time.Millisecond
 	longestPause = time.Second
@@ -23,12 +41,14 @@ var errRefused = &Error{
 	Retry:   true,
 }
 
-// refusal is a time in which the broker has refused messages and confirmed none.
+// refusal is a time in which the broker has refused messages, or left them without
+// an answer, and confirmed none.
 type refusal struct {
 	since time.Time     // when it began; zero when there is none
 	until time.Time     // nothing is published before; zero when it may be
 	pause time.Duration // the last one
-	fresh bool          // it went on over a new channel
+	fresh int           // how many new channels it went on over
+	nacks bool          // the broker has refused messages on this one
 }
 
 // note notes that messages were refused.
@@ -36,6 +56,7 @@ func (r *refusal) note(now time.Time) {
 	if r.since.IsZero() {
 		r.since = now
 	}
+	r.nacks = true
 	if now.Before(r.until) {
 		return // of the same burst
 	}
@@ -63,15 +84,92 @@ func (r *refusal) waits(now time.Time) bool {
 // and gives the connection up when that does not help.
 func (s *session) refused(now time.Time) error {
 	r := &s.refusal
-	if r.since.IsZero() || now.Sub(r.since) < refusalPatience || s.window.len() > 0 {
+	if !r.nacks || now.Sub(r.since) < refusalPatience || s.window.len() > 0 {
 		return nil
 	}
-	if r.fresh {
+	if r.fresh > 0 {
 		s.refusing = true
 		return &link.Error{Problem: "lost " + s.conn.Endpoint.String() + ": the broker refuses all records, on a new channel, too (basic.nack)", Hint: errRefused.Hint}
 	}
-	*r = refusal{since: now, fresh: true}
+	*r = refusal{since: now, fresh: 1}
 	return s.open()
+}
+
+// unanswered takes another channel when a message has no answer in time, and tries a
+// single one. It gives the connection up when nothing has been answered for long: in
+// a cluster that has lost a node, what was published before a queue had a new leader
+// may wait for ever, and only what is published anew, on a new channel, is confirmed.
+func (s *session) unanswered() error {
+	since, now := s.progress, time.Now()
+	if !s.mute.IsZero() {
+		since = s.mute
+	}
+	going, early := s.refusal.going(), s.early()
+	if going || early {
+		s.mute, s.refusing = since, true
+	}
+	switch n := s.refusal.fresh; {
+	case early:
+		if !going {
+			s.doubts, s.doubted = s.doubtsOfLate()+1, now
+		}
+		s.refusal = refusal{since: now}
+		return s.openWithin(quickOpen)
+	case going:
+		if s.tries++; n < mostFresh {
+			s.refusal = refusal{since: now, fresh: n + 1}
+			return s.openWithin(quickOpen)
+		}
+	}
+	return fmt.Errorf("the broker has confirmed nothing for %v", time.Since(since).Round(time.Second))
+}
+
+// early reports whether the broker may be doubted before it has been silent for long.
+// A client of a single broker has nothing to gain from that.
+func (s *session) early() bool {
+	since := s.progress
+	if !s.mute.IsZero() {
+		since = s.mute
+	}
+	return s.others && !s.Unconfirmed && time.Since(since) < s.longest()
+}
+
+// doubtsOfLate forgets doubts after a while without.
+func (s *session) doubtsOfLate() int {
+	if time.Since(s.doubted) > time.Minute {
+		return 0
+	}
+	return s.doubts
+}
+
+// doubt notes that a connection has ended over which nothing was answered any more:
+// a single message is tried on the next. More would be sent again and again, and
+// stop the broker from reading.
+func (s *session) doubt() {
+	if s.Unconfirmed || s.window.len() == 0 || !s.refusal.going() && time.Since(s.progress) < min(muteAfter, s.longest()) {
+		return
+	}
+	s.refusing = true
+	if s.mute.IsZero() {
+		s.mute = s.progress
+	}
+}
+
+// longest is how long a connection may answer nothing.
+func (s *session) longest() time.Duration { return cmp.Or(s.silence, s.conn.Silence()) }
+
+// patience is how long the oldest message may go without an answer. A broker that
+// always takes long is not doubted early again and again.
+func (s *session) patience() time.Duration {
+	switch early := s.early(); {
+	case s.refusal.going() && early:
+		return min(s.longest(), firstTry)
+	case s.refusal.going():
+		return min(s.longest(), firstTry<<min(s.tries/2, 10))
+	case early:
+		return min(s.longest(), muteAfter<<min(s.doubtsOfLate(), 10))
+	}
+	return s.longest()
 }
 
 // shrink makes messages small enough for a broker that has refused one for its

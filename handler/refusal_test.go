@@ -118,6 +118,19 @@ func front(t *testing.T, b *brokertest.Broker, edit func(connection int, frame [
 // nacking makes a nack of each ack until so many channels have been asked to
 // confirm.
 func nacking(channels int32) func(int, []byte) {
+	return changing(channels, func(ack []byte) { binary.BigEndian.PutUint32(ack[7:], uint32(wire.BasicNackID)) })
+}
+
+// muting makes of each ack until then one for what was not published.
+func muting(channels int32) func(int, []byte) {
+	return changing(channels, func(ack []byte) {
+		binary.BigEndian.PutUint64(ack[11:], 1<<40)
+		ack[19] = 0 // that one alone
+	})
+}
+
+// changing changes each ack until so many channels have been asked to confirm.
+func changing(channels int32, change func(ack []byte)) func(int, []byte) {
 	var selected atomic.Int32
 	return func(_ int, frame []byte) {
 		if frame[0] != wire.FrameMethod {
@@ -128,7 +141,7 @@ func nacking(channels int32) func(int, []byte) {
 			selected.Add(1)
 		case wire.BasicAckID:
 			if selected.Load() < channels {
-				binary.BigEndian.PutUint32(frame[7:], uint32(wire.BasicNackID))
+				change(frame)
 			}
 		}
 	}
@@ -149,6 +162,67 @@ func TestRefusalsEndOverAnotherChannelOrConnection(t *testing.T) {
 			if s := h.Stats(); s.Confirmed != 100 || carried.Load() != connections || !strings.Contains(s.LastError, "basic.nack") {
 				t.Errorf("got %+v over %d connections, want %d", s, carried.Load(), connections)
 			}
+		}
+	})
+}
+
+// A cluster that has lost a node may never answer for what was published before. Then
+// a single message is tried, on other channels and connections, and not all that waits.
+func TestSilenceEndsOverAnotherChannelOrConnection(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		const n = 500
+		for _, tt := range []struct{ channels, connections int32 }{{3, 2}, {6, 3}} {
+			t.Run(fmt.Sprint(tt.connections, " connections"), func(t *testing.T) {
+				t.Parallel()
+				exchange := b.Exchange(t)
+				messages := receiver(t, b, exchange, nil)
+				url, carried := front(t, b, muting(tt.channels))
+				h := newHandler(t, url+"?heartbeat=1", handler.Options{Exchange: exchange})
+				for i := range n {
+					slog.New(h).Info("without an answer at first", "i", i)
+				}
+				closeClean(t, h)
+				if s := h.Stats(); s.Confirmed != n || carried.Load() < tt.connections || !strings.Contains(s.LastError, "confirmed nothing") {
+					t.Errorf("got %+v over %d connections", s, carried.Load())
+				}
+				sent := 2*n + int(tt.channels) - 2 // all, twice, and what was tried
+				for range sent {
+					next(t, messages)
+				}
+				for more := true; more; {
+					select {
+					case <-messages: // the broker was slow, and more was tried
+						sent++
+					default:
+						more = false
+					}
+				}
+				if sent >= 3*n {
+					t.Errorf("%d messages were sent", sent)
+				}
+			})
+		}
+	})
+}
+
+// Where there are several URLs a channel without an answer is doubted early, and the
+// connection kept.
+func TestSilenceEndsOverAnotherChannelOfACluster(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		const n = 500
+		exchange := b.Exchange(t)
+		messages := receiver(t, b, exchange, nil)
+		url, carried := front(t, b, muting(4))
+		h := newHandler(t, url+","+url, handler.Options{Exchange: exchange})
+		for i := range n {
+			slog.New(h).Info("without an answer at first", "i", i)
+		}
+		closeClean(t, h)
+		if s := h.Stats(); s.Confirmed != n || strings.Contains(s.LastError, "confirmed nothing") {
+			t.Errorf("got %+v over %d connections", s, carried.Load())
+		}
+		for range 2*n + 2 {
+			next(t, messages)
 		}
 	})
 }

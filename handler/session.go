@@ -83,11 +83,13 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 }
 
 // open opens a channel to publish on, in place of the last one.
-func (s *session) open() error {
+func (s *session) open() error { return s.openWithin(s.conn.Silence()) }
+
+func (s *session) openWithin(bound time.Duration) error {
 	if s.out != nil {
 		s.leave()
 	}
-	hung := time.AfterFunc(s.conn.Silence(), s.conn.Abort)
+	hung := time.AfterFunc(bound, s.conn.Abort)
 	defer hung.Stop()
 	out, err := s.conn.Publisher(s.Exchange, !s.Unconfirmed)
 	if err != nil {
@@ -137,6 +139,7 @@ func (s *session) recover(err error) error {
 // now must not be sent after: it is said not to have been.
 func (s *session) end() {
 	s.settle() // what came last is not sent again
+	s.doubt()
 	if s.window.len() > 0 {
 		s.conn.Abort()
 	}
@@ -179,6 +182,7 @@ func (s *session) settle() {
 			return
 		}
 		s.progress = time.Now()
+		s.mute, s.tries = time.Time{}, 0
 		if what == ack {
 			s.buffer.settle(records, confirmed)
 			s.conn.Useful()
@@ -242,13 +246,14 @@ func (s *session) free() bool {
 // take takes records for a few messages from the buffer.
 func (s *session) take() (records []entry, seen uint64) {
 	messages, size := min(oneBurst, maxMessages-s.window.len()), oneWrite
-	if s.refusal.going() {
-		messages = 1 // to try
-	}
 	if s.Batch.Records > 1 {
 		size = max(size, s.batchBytes)
 	}
-	return s.buffer.take(s.records[:0], messages*s.Batch.Records, min(s.window.room(), size))
+	most := messages * s.Batch.Records
+	if s.refusal.going() {
+		most = 1 // to try
+	}
+	return s.buffer.take(s.records[:0], most, min(s.window.room(), size))
 }
 
 // hand gives what is published to the network, and reports whether that has taken
@@ -411,7 +416,7 @@ func (s *session) late() time.Time {
 		return time.Time{}
 	}
 	size := s.window.messages.items()[0].body
-	return s.progress.Add(cmp.Or(s.silence, s.conn.Silence()) + time.Duration(size)*time.Second/slowest)
+	return s.progress.Add(s.patience() + time.Duration(size)*time.Second/slowest)
 }
 
 // look looks, between two messages, at what must not wait for the next pause.
@@ -444,7 +449,7 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 	case <-timer:
 		s.settle()
 		if late := s.late(); !late.IsZero() && !time.Now().Before(late) {
-			return false, fmt.Errorf("the broker has confirmed nothing for %v", time.Since(s.progress).Round(time.Second))
+			return false, s.unanswered()
 		}
 	case <-s.conn.BlockedChanged():
 		s.block()

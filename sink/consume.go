@@ -32,10 +32,14 @@ type tail struct {
 	differs  string   // what was told of a queue's arguments
 	full     bool     // the queue was at its bound
 
+	endpoints []link.Endpoint // immutable
+	elsewhere elsewhere
+
 	checkEvery time.Duration // immutable; see the constant
 }
 
 func (t *tail) run(ctx context.Context, endpoints []link.Endpoint) error {
+	t.endpoints = endpoints
 	err := link.Supervise(ctx, link.Config{
 		Endpoints:   endpoints,
 		Name:        t.Name,
@@ -129,6 +133,8 @@ func (s *subscription) receive(ctx context.Context) error {
 	defer until.Stop()
 	checked, looked := s.last, s.last
 	arrived := s.in.Arrived()
+	var ask asking
+	defer ask.stop()
 	for !s.progress.done {
 		select {
 		case <-arrived:
@@ -195,7 +201,12 @@ func (s *subscription) receive(ctx context.Context) error {
 					return err
 				}
 			}
+			ask.check(ctx, s, checked == s.last)
 			checked = s.last
+		case known := <-ask.answer:
+			if err := ask.heed(s, known); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return nil
 		}

@@ -19,10 +19,10 @@ type producer struct {
 	records     int
 	seen        time.Time
 
-	holes  []hole   // below last, in order; may still be filled
-	untold int      // of holes
-	filled []Span   // of what was told as missing, in the order in which it came
-	sums   []uint64 // of number and body, at number modulo length
+	holes  []hole  // below last, in order; may still be filled
+	untold int     // of holes
+	filled []Span  // of what was told as missing, in the order in which it came
+	pages  []*page // of what was shown, by number
 }
 
 // hole are numbers that have not come.
@@ -77,23 +77,6 @@ func (p *producer) addFilled(seq uint64) {
 		return
 	}
 	p.filled = append(p.filled, Span{seq, seq})
-}
-
-// saw reports whether a number was seen with the same body, as far as is known.
-func (p *producer) saw(seq, sum uint64) bool {
-	n := uint64(len(p.sums))
-	return n > 0 && p.sums[seq%n] == sum
-}
-
-// growSums makes room for n sums. It keeps those of the numbers up to last.
-func (p *producer) growSums(n int, last uint64) {
-	grown := make([]uint64, n)
-	had := uint64(len(p.sums))
-	for i := range min(had, last) {
-		seq := last - i
-		grown[seq%uint64(n)] = p.sums[seq%had]
-	}
-	p.sums = grown
 }
 
 // cause is why records are missing, as far as is known.

@@ -20,7 +20,7 @@ type sequences struct {
 	producers  map[producerID]*producer
 	young, old *list.List // of *producer, the one heard last in front; see hear
 	seed       maphash.Seed
-	sums       int       // of all producers; bounded by maxSums
+	sums       sums      // of what was shown
 	connection int       // counts our own
 	jumps      int       // counts where a history had lost records before they were read
 	shared     bool      // others receive some of the records: what is missing is not judged
@@ -50,10 +50,6 @@ const (
 	// maxHoles bounds it for one producer.
 	maxHoles = 1024
 
-	// maxSums bounds what is remembered of bodies in all, and mostSums for one
-	// producer: more than a handler sends again after a lost connection.
-	maxSums, leastSums, mostSums = 1 << 20, 64, 1 << 16
-
 	// farthest is how far ahead a number may be to be believed.
 	farthest = 1 << 32
 
@@ -71,6 +67,7 @@ func newSequences() *sequences {
 		young:     list.New(),
 		old:       list.New(),
 		seed:      maphash.MakeSeed(),
+		sums:      sums{list.New()},
 		open:      make(map[*producer]struct{}),
 	}
 }
@@ -83,7 +80,6 @@ func (s *sequences) see(e *envelope.Envelope, seq uint64, body []byte, now time.
 		return true
 	}
 	p := s.hear(e, seq)
-	before := p.last
 	sum := maphash.Bytes(s.seed, body) + seq*0x9E3779B97F4A7C15
 	switch {
 	case seq > p.last && seq-p.last > farthest:
@@ -91,6 +87,7 @@ func (s *sequences) see(e *envelope.Envelope, seq uint64, body []byte, now time.
 		return true
 	case seq < p.last && p.last-seq > farthest:
 		s.close(p) // it was the number before that was invented
+		s.sums.forget(p, seq)
 		p.first, p.last = seq, seq
 	case seq > p.last:
 		s.ahead(p, e, seq, now)
@@ -108,7 +105,7 @@ func (s *sequences) see(e *envelope.Envelope, seq uint64, body []byte, now time.
 	case seq >= p.first:
 		s.count.unsure++
 	}
-	s.remember(p, before, seq, sum)
+	s.sums.remember(p, seq, sum)
 	p.seen = now
 	return true
 }
@@ -176,7 +173,7 @@ func (s *sequences) forget() {
 	}
 	p := from.Remove(from.Back()).(*producer)
 	s.close(p)
-	s.sums -= len(p.sums)
+	s.sums.forget(p, 0)
 	delete(s.producers, p.id)
 	s.count.producers++
 }
@@ -187,22 +184,6 @@ func (s *sequences) close(p *producer) {
 	s.tellFilled(p, p.seen)
 	p.holes = nil
 	delete(s.open, p)
-}
-
-// remember keeps the sum of a record's number and body, and those of numbers up to
-// before. The room for them grows with the producer.
-func (s *sequences) remember(p *producer, before, seq, sum uint64) {
-	// The numbers may be far apart, where many were dropped.
-	if n := len(p.sums); (p.records > n || p.last-p.first >= uint64(n) && p.records > n/16) && n < mostSums {
-		more := max(n, leastSums)
-		if n == 0 || s.sums+more <= maxSums {
-			p.growSums(n+more, before)
-			s.sums += more
-		}
-	}
-	if n := uint64(len(p.sums)); p.last-seq < n {
-		p.sums[seq%n] = sum
-	}
 }
 
 // report returns what is to be told by now: all there is, at the end.

@@ -181,8 +181,8 @@ func TestNumbersInAnyOrder(t *testing.T) {
 		s.see(e, seq, nil, now)
 		came[seq] = true
 		p := s.producers[producerID{uuid: "p"}]
-		if len(p.holes) > 2*maxHoles+1 || len(p.filled) > maxHoles || len(p.sums) > mostSums {
-			t.Fatalf("holds %d holes, %d filled, %d sums", len(p.holes), len(p.filled), len(p.sums))
+		if len(p.holes) > 2*maxHoles+1 || len(p.filled) > maxHoles || len(p.pages) > mostPages || s.sums.pages.Len() > maxPages {
+			t.Fatalf("holds %d holes, %d filled, %d pages of sums", len(p.holes), len(p.filled), len(p.pages))
 		}
 		if seq%1000 == 0 {
 			tell(s.report(now, false))

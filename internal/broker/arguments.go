@@ -55,7 +55,7 @@ var arguments = []argument{
 	{"x-max-priority", (*queueArgs).setMaxPriority},
 	{"x-overflow", (*queueArgs).setOverflow},
 	{"x-queue-mode", word("\"unsupported queue mode '%v'\"", "default", "lazy")},
-	{"x-queue-version", integer(1, 2, nil)},
+	{"x-queue-version", (*queueArgs).checkVersion},
 	{"x-single-active-consumer", (*queueArgs).setSingleActive},
 	{"x-quorum-initial-group-size", integer(1, math.MaxInt64, nil)},
 	{"x-max-age", (*queueArgs).setMaxAge},
@@ -64,8 +64,9 @@ var arguments = []argument{
 	{"x-queue-leader-locator", word("invalid_queue_locator_arg", "client-local", "random", "least-leaders", "balanced")},
 }
 
-// maxTTL is the longest time to live, in milliseconds, that RabbitMQ takes.
-const maxTTL = math.MaxUint32
+// maxTTL is the longest time to live, in milliseconds, that RabbitMQ takes: ten
+// years.
+const maxTTL = 315_360_000_000
 
 func milliseconds(n int64) int64 { return n * int64(time.Millisecond) }
 
@@ -158,6 +159,14 @@ func (a *queueArgs) setMaxPriority(v any, _ wire.Table) string {
 		problem = fmt.Sprintf("{max_value_exceeded,%d}", n)
 	}
 	a.maxPriority = uint8(n)
+	return problem
+}
+
+func (a *queueArgs) checkVersion(v any, _ wire.Table) string {
+	n, problem := integerArg(v, 1, math.MaxInt64)
+	if problem == "" && n > 2 {
+		problem = fmt.Sprintf("\"unsupported queue version '%d'\"", n)
+	}
 	return problem
 }
 

@@ -274,6 +274,8 @@ func parseMethod(payload []byte) (wire.Method, error) {
 	switch {
 	case errors.Is(err, wire.ErrUnknownMethod):
 		return nil, &exception{code: commandInvalid, text: "unknown method", method: id}
+	case errors.Is(err, wire.ErrUTF8):
+		return nil, &exception{code: frameError, text: "Malformed UTF-8 in shortstr", method: id}
 	case err != nil:
 		return nil, errUndecodable(id)
 	}

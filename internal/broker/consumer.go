@@ -211,6 +211,8 @@ func (ch *channel) newConsumerLocked(m *wire.BasicConsume) (*consumer, error) {
 		return c, err
 	}
 	switch {
+	case q.args.kind == quorum && ch.limit > 0:
+		return nil, raise(notImplemented, "%s does not support global qos", q)
 	case q.exclusive != nil || m.Exclusive && len(q.consumers) > 0:
 		return nil, raise(accessRefused, "%s in exclusive use", q)
 	case q.args.singleActive && m.Exclusive:

@@ -133,7 +133,10 @@ func (s *Server) declareExchangeLocked(m *wire.ExchangeDeclare) error {
 		}
 		return nil
 	}
-	if newMatcher(m.Type) == nil {
+	switch {
+	case m.Type == "":
+		return raise(commandInvalid, "invalid exchange type ''")
+	case newMatcher(m.Type) == nil:
 		return raise(commandInvalid, "unknown exchange type '%s'", m.Type)
 	}
 	if x != nil {

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -75,14 +74,14 @@ func checkHeadersBinding(args wire.Table) error {
 }
 
 // sameValue compares values of tables as RabbitMQ does: numbers by their value,
-// whatever their types.
+// whatever their types, unless they are within others.
 func sameValue(a, b any) bool {
 	x, isNumber := number(a)
 	y, isNumber2 := number(b)
 	if isNumber && isNumber2 {
 		return x == y
 	}
-	return text(a) == text(b) && reflect.TypeOf(text(a)) == reflect.TypeOf(text(b)) && !isNumber && !isNumber2
+	return reflect.DeepEqual(text(a), text(b)) && !isNumber && !isNumber2
 }
 
 // number returns the value of an integer, a float or a timestamp.
@@ -101,11 +100,8 @@ func number(v any) (float64, bool) {
 
 // text returns what can be compared of any other value.
 func text(v any) any {
-	switch v := v.(type) {
-	case bool, nil, wire.Decimal, string:
-		return v
-	case []byte:
-		return string(v)
+	if b, isBytes := v.([]byte); isBytes {
+		return string(b)
 	}
-	return fmt.Sprintf("%T %v", v, v)
+	return v
 }

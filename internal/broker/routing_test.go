@@ -103,6 +103,9 @@ func TestHeaders(t *testing.T) {
 		{table{"a": 1.5}, table{"a": 1.5}, 1},
 		{table{"a": int32(1)}, table{"a": float64(1)}, 1}, // not on RabbitMQ 4
 		{table{"a": table{"b": "c"}}, table{"a": table{"b": "c"}}, 1},
+		{table{"a": table{"b": "c"}}, table{"a": table{"b": "d"}}, 0},
+		{table{"a": []any{"b", int32(1)}}, table{"a": []any{"b", int32(1)}}, 1},
+		{table{"a": []any{"b", int32(1)}}, table{"a": []any{"b", int64(1)}}, 0},
 		{table{"x-match": "all", "x-a": "1"}, table{"x-a": "2"}, 1},
 		{table{"x-match": "any-with-x", "x-a": "1"}, table{"x-a": "1"}, 1},
 		{table{"x-match": "all-with-x", "x-a": "1"}, table{"x-a": "2"}, 0},

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/slogcast/slogcast/handler"
@@ -165,7 +166,7 @@ func (r *run) shown(tl *tail, p *producer, s handler.Stats) {
 		r.t.Errorf("producer %s: the tail missed %d records without a word", p.name, silent)
 	}
 	if twice := shown.repeats(); twice > 0 {
-		r.t.Errorf("producer %s: the tail showed %d records again", p.name, twice)
+		r.t.Errorf("producer %s: the tail showed %d records again: %s", p.name, twice, strings.Join(shown.again, ", "))
 	}
 	if wrong > 0 && r.resent {
 		r.measure("%d told as missing came after all", wrong)

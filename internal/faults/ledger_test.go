@@ -40,6 +40,7 @@ type numbers struct {
 	last  uint64         // highest sequence number
 	late  int            // first sightings below one seen before
 	told  map[uint64]bool
+	again []string // the first sightings that were not the first of their record
 }
 
 // sightings are the records that one reader saw, by the handlers' UUIDs.
@@ -90,12 +91,16 @@ func (s *sightings) see(id string, seq uint64, body []byte, attempted func(name 
 		return
 	}
 	s.names[id], s.byRecord[key] = r.P, seq
-	if h.times[seq]++; h.times[seq] == 1 {
-		if seq < h.last {
-			h.late++
+	h.times[seq]++
+	switch {
+	case h.times[seq] > 1:
+		if len(h.again) < 20 {
+			h.again = append(h.again, fmt.Sprintf("#%d behind #%d", seq, h.last))
 		}
-		h.last = max(h.last, seq)
+	case seq < h.last:
+		h.late++
 	}
+	h.last = max(h.last, seq)
 }
 
 // tell notes a gap.

@@ -52,11 +52,12 @@ type Answer struct {
 const mostAnswers = 4096
 
 // Publisher opens a channel to publish to the exchange, in place of an earlier
-// one, which it closes. With confirms the broker is asked to answer for each
-// message (https://www.rabbitmq.com/docs/confirms).
+// one, which it closes without waiting for that: a broker may be stuck with it. With
+// confirms the broker is asked to answer for each message
+// (https://www.rabbitmq.com/docs/confirms).
 func (c *Conn) Publisher(exchange string, confirms bool) (*Publisher, error) {
 	if old := c.frames.publisher.Swap(nil); old != nil {
-		_ = old.library.Close() // it may be closed
+		go old.library.Close() // ends with the connection; it may be closed
 	}
 	ch, err := c.conn.Channel()
 	if err != nil {

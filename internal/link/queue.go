@@ -1,6 +1,7 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -43,6 +44,36 @@ func (c *Conn) QueueExists(name string) (bool, error) {
 		return false, nil
 	}
 	return false, err
+}
+
+// KnownAt reports whether another node of this cluster knows the queue, which belongs
+// to this connection. An error says that it can't be told.
+func (c *Conn) KnownAt(ctx context.Context, cfg Config, to Endpoint, queue string) (bool, error) {
+	other, err := Dial(ctx, cfg, to)
+	if err != nil {
+		return false, err
+	}
+	stop := context.AfterFunc(ctx, other.Abort)
+	defer stop()
+	defer func() {
+		bye, cancel := context.WithTimeout(ctx, closeTimeout)
+		defer cancel()
+		other.Close(bye)
+	}()
+	if name := c.cluster(); name == "" || name != other.cluster() {
+		return false, errors.New("not of the same cluster")
+	}
+	known, err := other.QueueExists(queue)
+	if refusal, ok := errors.AsType[*amqp.Error](err); ok && refusal.Code == amqp.ResourceLocked {
+		return true, nil // by us
+	}
+	return known, err
+}
+
+// cluster returns the name of the broker's cluster, "" if it does not say.
+func (c *Conn) cluster() string {
+	name, _ := c.conn.Properties["cluster_name"].(string)
+	return name
 }
 
 // DeleteQueue deletes the queue, with what is in it.

@@ -32,6 +32,9 @@ const (
 	// node that hangs takes connections, and says nothing.
 	quickDial = 3 * time.Second
 
+	// hungWait is how long a node that has hung is left alone where there are others.
+	hungWait = 5 * time.Second
+
 	// closeTimeout bounds the goodbye to a broker.
 	closeTimeout = 500 * time.Millisecond
 )
@@ -48,9 +51,10 @@ type target struct {
 }
 
 // failed notes an error, and returns how long to leave the endpoint alone.
-func (t *target) failed(useful bool, err error) *Error {
+func (t *target) failed(useful, others bool, err error) *Error {
 	problem := *Explain(err)
-	t.slow = !useful && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded))
+	hung := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
+	t.slow = !useful && hung
 	if useful {
 		t.wait, t.refused = 0, 0
 	}
@@ -64,6 +68,9 @@ func (t *target) failed(useful bool, err error) *Error {
 	}
 	t.wait = min(max(firstWait, time.Duration(float64(t.wait)*growth)), longestWait)
 	wait := time.Duration(float64(t.wait) * (1 + jitter*(2*rand.Float64()-1)))
+	if hung && others {
+		wait = hungWait
+	}
 	t.fatal = nil
 	if problem.Fatal {
 		t.fatal, wait = &problem, fatalWait
@@ -98,7 +105,7 @@ func Supervise(ctx context.Context, cfg Config, use func(ctx context.Context, c 
 			return nil
 		}
 		lasted = lasted || useful
-		problem := to.failed(useful, err)
+		problem := to.failed(useful, len(targets) > 1, err)
 		if cfg.FailFast && !lasted && allFatal(targets) {
 			return problem
 		}

@@ -4,10 +4,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"unicode/utf8"
 )
 
 // ErrSyntax reports bytes that do not have the layout AMQP gives them.
 var ErrSyntax = errors.New("wire: malformed arguments")
+
+// ErrUTF8 reports a short string that is not UTF-8, as those of methods must be.
+var ErrUTF8 = errors.New("wire: malformed UTF-8 in a short string")
 
 // A coder walks the fields of a method or table in one of two directions, so
 // that each layout is written down once: decoding fills the variables it is
@@ -18,13 +22,17 @@ var ErrSyntax = errors.New("wire: malformed arguments")
 type coder struct {
 	buf      []byte // decoding: the input not yet read; encoding: the output so far
 	decoding bool
+	strict   bool // decoding: short strings must be UTF-8
 	err      error
 	values   int // table values decoded so far, see maxValues
 }
 
 // take returns the next n bytes of the input, or nil once there are fewer.
 func (c *coder) take(n int) []byte {
-	if c.err != nil || n > len(c.buf) {
+	switch {
+	case c.err != nil:
+		return nil
+	case n > len(c.buf):
 		c.err = ErrSyntax
 		return nil
 	}
@@ -69,7 +77,9 @@ func (c *coder) longlong(v *uint64) {
 // only ever happens to the text of an error.
 func (c *coder) shortstr(v *string) {
 	if c.decoding {
-		*v = string(c.shortBytes())
+		if *v = string(c.shortBytes()); c.strict && c.err == nil && !utf8.ValidString(*v) {
+			c.err = ErrUTF8
+		}
 		return
 	}
 	s := *v

@@ -119,7 +119,7 @@ func ParseMethod(payload []byte) (Method, error) {
 	if m == nil {
 		return nil, fmt.Errorf("%w %d.%d", ErrUnknownMethod, id.Class(), id.Method())
 	}
-	c := coder{buf: payload[4:], decoding: true}
+	c := coder{buf: payload[4:], decoding: true, strict: true}
 	m.fields(&c)
 	return m, c.end()
 }
