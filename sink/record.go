@@ -183,6 +183,9 @@ func (d *parts) read(r *Record) {
 		d.split(unsafe.String(&r.Body[0], len(r.Body)))
 		d.readMembers(r, 0)
 	}
+	if d.stack == "" {
+		d.message, d.stack = cutStack(d.message)
+	}
 	if !d.own {
 		d.time = r.arrival()
 	}

@@ -25,6 +25,29 @@ func (d *parts) readText(r *Record, text string) {
 	}
 	d.message, d.stack = cutStack(d.message)
 	d.attrs = d.all
+	if d.levelText == "" {
+		d.readLevelPair(text)
+	}
+	if d.levelText == "" && d.stack != "" {
+		d.ranked = false // an exception that nobody ranked is not to be hidden
+	}
+}
+
+// readLevelPair reads the level of a line that has it as "level=error" among
+// other words.
+func (d *parts) readLevelPair(text string) {
+	text, _, _ = strings.Cut(text, "\n")
+	for _, key := range []string{"level=", "lvl=", "severity="} {
+		at := strings.Index(text, key)
+		if at < 0 || at > 0 && text[at-1] != ' ' && text[at-1] != '\t' {
+			continue
+		}
+		v, _, ok := cutLogfmtValue(text[at+len(key):])
+		if level, known := rankName(v.Text(), nil); ok && known {
+			d.levelText, d.level = v.Text(), level
+			return
+		}
+	}
 }
 
 // add adds an attribute with the text as its value.
@@ -120,6 +143,8 @@ func (d *parts) readKlog(r *Record, text string) bool {
 	switch digits - 1 {
 	case 4:
 		date = text[1:3] + "-" + text[3:5]
+	case 6: // CockroachDB
+		date = "20" + text[1:3] + "-" + text[3:5] + "-" + text[5:7]
 	case 8:
 		date = text[1:5] + "-" + text[5:7] + "-" + text[7:9]
 	default:
@@ -138,38 +163,36 @@ func (d *parts) readKlog(r *Record, text string) bool {
 	d.add("thread", thread)
 	d.add("source", source)
 	d.message = message
+	d.readKlogPairs(message)
 	return true
+}
+
+// readKlogPairs reads what klog.InfoS writes: a quoted message, and pairs.
+func (d *parts) readKlogPairs(text string) {
+	quoted, err := strconv.QuotedPrefix(text)
+	if err != nil || text[0] != '"' {
+		return
+	}
+	message, _ := strconv.Unquote(quoted)
+	start := len(d.all)
+	if pairs := text[len(quoted):]; pairs != "" && (pairs[0] != ' ' || !d.addPairs(pairs)) {
+		d.all = d.all[:start]
+		return
+	}
+	d.message = message
 }
 
 // readLogfmt reads key=value pairs, if the text is nothing else and has what
 // records have.
 func (d *parts) readLogfmt(r *Record, text string) bool {
 	d.all = d.all[:0]
-	pairs, known := 0, false
-	for s := text; ; {
-		s = strings.TrimLeft(s, " \t")
-		if s == "" {
-			break
-		}
-		end := strings.IndexAny(s, "= \t\"\n")
-		if end <= 0 || s[end] != '=' {
-			d.all = d.all[:0]
-			return false
-		}
-		key := s[:end]
-		value, rest, ok := cutLogfmtValue(s[end+1:])
-		if !ok {
-			d.all = d.all[:0]
-			return false
-		}
-		d.all = append(d.all, Attr{key, value})
-		if dialect := lookUp(key); dialect != nil && len(dialect.uses) > 0 {
+	ok, known := d.addPairs(text), false
+	for _, a := range d.all {
+		if dialect := lookUp(a.Key); dialect != nil && len(dialect.uses) > 0 {
 			known = true
 		}
-		pairs++
-		s = rest
 	}
-	if pairs < 2 || !known && pairs < 3 {
+	if pairs := len(d.all); !ok || pairs < 2 || !known && pairs < 3 {
 		d.all = d.all[:0]
 		return false
 	}
@@ -179,8 +202,34 @@ func (d *parts) readLogfmt(r *Record, text string) bool {
 	return true
 }
 
+// addPairs adds the pairs that s is, or reports that it is something else.
+func (d *parts) addPairs(s string) bool {
+	for {
+		s = strings.TrimLeft(s, " \t")
+		if s == "" {
+			return true
+		}
+		end := strings.IndexAny(s, "= \t\"\n")
+		if end <= 0 || s[end] != '=' {
+			return false
+		}
+		value, rest, ok := cutLogfmtValue(s[end+1:])
+		if !ok {
+			return false
+		}
+		d.all = append(d.all, Attr{s[:end], value})
+		s = rest
+	}
+}
+
 // cutLogfmtValue reads a value, quoted or not, as JSON.
 func cutLogfmtValue(s string) (v Value, rest string, ok bool) {
+	if inner, found := strings.CutPrefix(s, "'"); found { // as Python and Ruby quote
+		text, rest, found := strings.Cut(inner, "'")
+		if found && (rest == "" || rest[0] == ' ' || rest[0] == '\t') {
+			return Value(jsontext.AppendString(nil, text)), rest, true
+		}
+	}
 	if !strings.HasPrefix(s, `"`) {
 		end := strings.IndexAny(s, " \t\n\"")
 		switch {
@@ -291,7 +340,7 @@ func (p *prefix) mayBeTime() bool {
 // word returns the word that begins here.
 func (p *prefix) word() string {
 	end := p.at
-	for end < len(p.text) && strings.IndexByte(separators+":\r\n\x1b", p.text[end]) < 0 {
+	for end < len(p.text) && strings.IndexByte(separators+":\r\n\x1b", p.text[end]) < 0 && (p.text[end] != '/' || !p.dated) {
 		end++
 	}
 	if end == p.at {
@@ -313,7 +362,7 @@ func (p *prefix) take(end int) {
 func (p *prefix) pass(word string) {
 	p.words++
 	bracketed := p.at > 0 && p.text[p.at-1] == '['
-	if !bracketed && strings.Trim(word, "0123456789#.") != "" {
+	if !bracketed && strings.Trim(word, "0123456789#.") != "" && word != "PHP" {
 		p.plain = true
 	}
 	p.at += len(word)
@@ -352,12 +401,13 @@ func (p *prefix) isLevel(word string) bool {
 	}
 	bracketed := strings.IndexByte("[<(|{", before) >= 0 || strings.IndexByte("]>)|}", after) >= 0
 	switch {
-	case len(name) == 1:
-		return strings.Contains("EWIDFV", name) && name == word && !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0 || after == '/' && p.dated)
+	case len(strings.Trim(name, "0123456789")) == 1:
+		return strings.Contains("EWIDFV", name) && name == word && !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0)
 	case p.words == 0:
 		return capitals || bracketed || after == ':' || p.dated
-	case !p.dated && p.plain:
-		return false
+	case !p.dated && p.plain: // "nginx: [emerg] …", "main.c:3:5: error: …"
+		colon := strings.HasSuffix(strings.TrimRight(p.text[:p.at], " ["), ":")
+		return colon && p.words <= 3 && (after == ':' || after == ']')
 	}
 	return capitals || bracketed || after == ':' && p.words <= 3
 }
@@ -416,7 +466,10 @@ func (p *prefix) rest() string {
 			rest = rest[n:]
 			continue
 		}
-		if strings.IndexByte("])>:,", rest[0]) < 0 {
+		if closed := strings.TrimLeft(rest, " "); strings.HasPrefix(closed, "]") {
+			rest = closed
+		}
+		if strings.IndexByte("])>:,;|", rest[0]) < 0 {
 			break
 		}
 		rest = rest[1:]
