@@ -2,6 +2,7 @@ package sink
 
 import (
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,7 +19,10 @@ func (d *parts) readText(r *Record, text string) {
 		return
 	case text[0] == '<' && d.readSyslog(r, text):
 	case d.readKlog(r, text):
-	case text[0] == '{' || d.readLogfmt(r, text):
+	case text[0] == '{': // cut off, or what JSON does not allow
+		d.readLevelPair(text)
+		return
+	case d.readLogfmt(r, text):
 		return
 	default:
 		d.readPrefix(r, text)
@@ -33,19 +37,16 @@ func (d *parts) readText(r *Record, text string) {
 	}
 }
 
-// readLevelPair reads the level of a line that has it as "level=error" among
-// other words.
+// levelPair is a level in a text: level=error, or a member of an object.
+var levelPair = regexp.MustCompile(`(?:^|[\s,;{(\[])(?:level|lvl|severity)=["']?([A-Za-z]+)|"(?:log\.)?(?:level|lvl|severity|levelname)"\s*:\s*"([^"\\]*)"`)
+
+// readLevelPair reads the level of a line that has it among other things.
 func (d *parts) readLevelPair(text string) {
-	text, _, _ = strings.Cut(text, "\n")
-	for _, key := range []string{"level=", "lvl=", "severity="} {
-		at := strings.Index(text, key)
-		if at < 0 || at > 0 && text[at-1] != ' ' && text[at-1] != '\t' {
-			continue
-		}
-		v, _, ok := cutLogfmtValue(text[at+len(key):])
-		if level, known := rankName(v.Text(), nil); ok && known {
-			d.levelText, d.level = v.Text(), level
-			return
+	const most = 8 << 10 // bytes that are looked at
+	text, _, _ = strings.Cut(text[:min(len(text), most)], "\n")
+	if m := levelPair.FindStringSubmatch(text); m != nil {
+		if level, ok := rankName(m[1]+m[2], nil); ok {
+			d.levelText, d.level = m[1]+m[2], level
 		}
 	}
 }

@@ -26,6 +26,19 @@ func isOne(body []byte, bracket byte) bool {
 	return ok && len(SkipSpace(rest)) == 0
 }
 
+// CutObject returns the JSON object at the start of body, and what follows. It is
+// not ok when there is none.
+func CutObject(body []byte) (object, rest []byte, ok bool) {
+	if len(body) == 0 || body[0] != '{' {
+		return nil, body, false
+	}
+	if rest, ok = cutValue(body, 0); !ok {
+		return nil, body, false
+	}
+	n := len(body) - len(rest)
+	return body[:n:n], rest, true
+}
+
 // cutValue returns what follows the value at the start of b. It is not ok when
 // there is no valid one.
 func cutValue(b []byte, depth int) (rest []byte, ok bool) {
