@@ -62,7 +62,7 @@ var conventions = []convention{
 	{name: "a level that is an object", level: "level.name level.label level.value level.level"},
 	{name: "zap", level: "L?", time: "T", message: "M", stack: "S stacktrace"},
 	{name: "bunyan, pino", time: "time", level: "level", message: "msg", stack: "err.stack error.stack"},
-	{name: "Elastic Common Schema", time: "@timestamp log.timestamp log.time", level: "log.level log.syslog.severity.name", message: "message log.message log.msg", stack: "error.stack_trace error.stack"},
+	{name: "Elastic Common Schema", time: "@timestamp log.timestamp log.time", level: "log.level log.syslog.severity.name @fields.level @fields.severity", message: "message log.message log.msg @fields.message", stack: "error.stack_trace error.stack"},
 	{name: "logback, logstash", time: "@timestamp", level: "level level_value levelValue", message: "message", stack: "stack_trace stackTrace throwable"},
 	{name: "log4j2", time: "instant timeMillis eventTime", level: "level", message: "message", stack: "thrown.extendedStackTrace thrown.stackTrace exception.stacktrace exception.stackTrace exception.stack_trace exception.backtrace exception.stack"},
 	{name: "java.util.logging", time: "millis", level: "level levelNumber", message: "message", stack: "exception.frame thrown.frames"},

@@ -38,7 +38,7 @@ func (d *parts) readText(r *Record, text string) {
 }
 
 // levelPair is a level in a text: level=error, or a member of an object.
-var levelPair = regexp.MustCompile(`(?:^|[\s,;{(\[])(?:level|lvl|severity)=["']?([A-Za-z]+)|"(?:log\.)?(?:level|lvl|severity|levelname)"\s*:\s*"([^"\\]*)"`)
+var levelPair = regexp.MustCompile(`(?:^|[\s,;{(\[])(?:level|lvl|severity)=["']?([A-Za-z]+)|"(?:log\.)?(?:level|lvl|severity|levelname|@l)"\s*:\s*"([^"\\]*)"`)
 
 // readLevelPair reads the level of a line that has it among other things.
 func (d *parts) readLevelPair(text string) {
@@ -295,8 +295,13 @@ func (d *parts) readPrefix(r *Record, text string) {
 			continue
 		}
 		if d.levelText == "" && p.isLevel(word) {
-			d.levelText = word
-			d.level, d.ranked = rankName(word, nil)
+			channel, name, found := strings.Cut(word, ".")
+			if !found {
+				channel, name = "", word
+			}
+			d.add("channel", channel) // as Monolog calls it
+			d.levelText = name
+			d.level, d.ranked = rankName(name, nil)
 			p.take(p.at + len(word))
 			if d.own {
 				break
@@ -335,6 +340,9 @@ func (p *prefix) skip() bool {
 // mayBeTime reports whether a time is looked for here: at the start, or in
 // brackets, or near the start.
 func (p *prefix) mayBeTime() bool {
+	if p.at > 0 && p.text[p.at-1] == '-' {
+		return false // the end of another number
+	}
 	return p.words <= 2 || p.at > 0 && p.text[p.at-1] == '['
 }
 
