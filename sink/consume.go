@@ -31,6 +31,7 @@ type tail struct {
 	progress progress // in a stream
 	differs  string   // what was told of a queue's arguments
 	full     bool     // the queue was at its bound
+	behind   int      // messages that wait in the queue, as they were told
 
 	endpoints []link.Endpoint // immutable
 	elsewhere elsewhere
@@ -179,7 +180,7 @@ func (s *subscription) receive(ctx context.Context) error {
 			}
 		case <-look.C:
 			// Whoever gets many may lag behind all the time.
-			if s.last-looked > uint64(s.pace.prefetch) || len(s.sequences.open) > 0 {
+			if s.last-looked > uint64(s.pace.prefetch) || len(s.sequences.open) > 0 || s.behind > 0 {
 				if err := s.look(); err != nil {
 					return err
 				}

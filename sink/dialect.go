@@ -46,20 +46,25 @@ var conventions = []convention{
 	{name: "OpenTelemetry, protocol", with: "resourceLogs", scale: otelScale,
 		time:    "resourceLogs.scopeLogs.logRecords.timeUnixNano resourceLogs.scopeLogs.logRecords.observedTimeUnixNano",
 		level:   "resourceLogs.scopeLogs.logRecords.severityText resourceLogs.scopeLogs.logRecords.severityNumber",
-		message: "resourceLogs.scopeLogs.logRecords.body.stringValue resourceLogs.scopeLogs.logRecords.body"},
+		message: "resourceLogs.scopeLogs.logRecords.body.stringValue resourceLogs.scopeLogs.logRecords.body",
+		stack:   "resourceLogs.scopeLogs.logRecords.attributes.exception.stacktrace"},
 	{name: ".NET", with: "EventId", time: "Timestamp", level: "LogLevel", message: "Message State.Message", stack: "Exception", scale: dotnetScale},
 	{name: "python, the record itself", with: "levelno", time: "created asctime", level: "levelname levelno", message: "message msg", stack: "exc_text exc_info stack_info", scale: pythonScale},
 	{name: "Envoy", with: "response_code", time: "start_time"},
+	{name: "JBoss, logback's own", with: "loggerName", stack: "exception.frames throwable.stepArray"},
+	{name: "tslog", with: "_meta", time: "_meta.date", level: "_meta.logLevelName", message: "0"},
 	{name: "date and time apart", with: "date", time: "date+time"},
+	{name: "seconds and nanoseconds apart", with: "timestampNanos", time: "timestampSeconds+timestampNanos"},
 
 	{name: "slog, and most", time: "time ts timestamp @timestamp", level: "level", message: "msg message", stack: "stack stacktrace stack_trace"},
 	{name: "severity, of syslog, OpenTelemetry or Google", level: "severity", scale: severityScale},
-	{name: "zerolog and others, short", level: "lvl"},
+	{name: "zerolog and others, short", level: "lvl sev"},
+	{name: "a level that is an object", level: "level.name level.label level.value level.level"},
 	{name: "zap", level: "L?", time: "T", message: "M", stack: "S stacktrace"},
 	{name: "bunyan, pino", time: "time", level: "level", message: "msg", stack: "err.stack error.stack"},
-	{name: "Elastic Common Schema", time: "@timestamp", level: "log.level log.syslog.severity.name", message: "message", stack: "error.stack_trace error.stack"},
+	{name: "Elastic Common Schema", time: "@timestamp log.timestamp log.time", level: "log.level log.syslog.severity.name @fields.level @fields.severity", message: "message log.message log.msg @fields.message", stack: "error.stack_trace error.stack"},
 	{name: "logback, logstash", time: "@timestamp", level: "level level_value levelValue", message: "message", stack: "stack_trace stackTrace throwable"},
-	{name: "log4j2", time: "instant timeMillis eventTime", level: "level", message: "message", stack: "thrown.extendedStackTrace thrown.stackTrace exception.stacktrace exception.stackTrace"},
+	{name: "log4j2", time: "instant timeMillis eventTime", level: "level", message: "message", stack: "thrown.extendedStackTrace thrown.stackTrace exception.stacktrace exception.stackTrace exception.stack_trace exception.backtrace exception.stack"},
 	{name: "java.util.logging", time: "millis", level: "level levelNumber", message: "message", stack: "exception.frame thrown.frames"},
 	{name: "python-json-logger", time: "asctime created", level: "levelname level_name log_level", message: "message", stack: "exc_info exc_text traceback stack_info"},
 	{name: "python's numbers", level: "levelno", scale: pythonScale},
@@ -73,10 +78,11 @@ var conventions = []convention{
 	{name: "Rust tracing", level: "metadata.level fields.level", message: "fields.message fields.msg", time: "metadata.timestamp"},
 	{name: "NLog, log4net", time: "longdate", level: "loglevel", message: "message", stack: "exception exceptions"},
 	{name: ".NET", level: "LogLevel", scale: dotnetScale, message: "Message", stack: "Exceptions"},
-	{name: "syslog as JSON", time: "timereported timegenerated syslog_timestamp timestamp8601", level: "syslog_severity syslogseverity-text syslogseverity priority pri-text severity_label severity_name severity_code", scale: syslogScale, message: "syslog_message"},
-	{name: "Docker, Kubernetes, fluent-bit", time: "time", message: "log"},
-	{name: "other spellings", time: "date datetime date_time dateTime event_time eventTime log_time logTime log_timestamp ts_ms unixtime unix_time epoch epoch_ms",
-		level: "loglevel log_level logLevel level_str levelStr @level @severity severityLevel severity_level lvl_name type? status? priority? kind? s? l?", message: "event_message log_message logMessage description text content m", stack: "backtrace errorStack error_stack errors.stack trace exception error err"},
+	{name: "syslog as JSON", time: "isodate timereported timegenerated syslog.timestamp syslog_timestamp timestamp8601", level: "syslog_severity syslog.severity syslogseverity-text syslogseverity priority pri-text severity_label severity_name severity_code", scale: syslogScale, message: "syslog_message"},
+	{name: "Docker, Kubernetes, fluent-bit", time: "time", level: "log_processed.level log_processed.severity", message: "log log_processed.message log_processed.msg"},
+	{name: "other spellings", time: "date datetime date_time dateTime event_time eventTime log_time logTime log_timestamp ts_ms unixtime unix_time epoch epoch_ms unixms _time time_utc logged_at timecreated",
+		level:   "loglevel log_level logLevel level_str levelStr @level @severity severityLevel severity_level lvl_name error_severity levelDisplayName context.logLevel event.level event.severity? data.level? labels.level? type? status? priority? kind? label? s? l?",
+		message: "event_message log_message logMessage event.message event.msg data.message data.msg description text content line entry _msg m", stack: "backtrace errorStack error_stack errors.stack trace exception errorVerbose error err"},
 	{name: "nginx", time: "time_iso8601 time_local msec"},
 	{name: "Traefik", time: "StartUTC StartLocal"},
 	{name: "Cloudflare", time: "EdgeStartTimestamp Datetime EventTimestampMs"},
@@ -398,6 +404,7 @@ func (g *reading) considerLevel(i int, u *use, v Value) {
 		scale = anyScale
 	}
 	level, ok := rankName(text, u.row.names)
+	ok = ok && (!u.weak || !doubtful[strings.ToLower(text)])
 	class := namedLevel
 	if !ok && !u.weak { // a status or priority that is a number may be anything
 		level, ok = scale.rank(text)

@@ -80,3 +80,17 @@ func TestFormats(t *testing.T) {
 		}
 	}
 }
+
+// TestStackWithoutLevel: an exception that nobody ranked is not hidden.
+func TestStackWithoutLevel(t *testing.T) {
+	for _, text := range []string{
+		"Exception in thread \"main\" java.lang.Error: x\n\tat a.B.c(B.java:1)",
+		"Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\nValueError: x",
+		"thread 'main' panicked at src/main.rs:2:5:\nboom\nstack backtrace:\n   0: rust_begin_unwind",
+	} {
+		r := Record{Body: []byte(text)}
+		if level, known := r.Level(); known || r.LevelName() != "" {
+			t.Errorf("got level %v (known: %t, %q) for %q, want an unknown one", level, known, r.LevelText(), text)
+		}
+	}
+}

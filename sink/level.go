@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Levels between and beyond those of slog.
@@ -41,6 +42,13 @@ func (n names) byName() map[string]slog.Level {
 	return m
 }
 
+// doubtful are names of levels that say something else where a key is not only
+// of levels: the status of a job, the type of a record.
+var doubtful = map[string]bool{
+	"log": true, "config": true, "audit": true, "success": true, "statement": true, "detail": true, "hint": true, "note": true, "http": true, "exception": true,
+	"fail": true, "failed": true, "failure": true, "assert": true, "a": true, "c": true, "n": true, "t": true,
+}
+
 // parseLevel reads a level's name in any case, with slog's offsets.
 func parseLevel(name string) (slog.Level, bool) {
 	switch name { // as slog writes them
@@ -65,7 +73,7 @@ func rankName(name string, own map[string]slog.Level) (slog.Level, bool) {
 	if len(name) > longest {
 		return 0, false
 	}
-	name = strings.Trim(stripColor(name), " \t\r\n[](){}<>|:;,.-*#=\"'")
+	name = strings.TrimFunc(stripColor(name), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 	name = strings.ToLower(name)
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
 		name = name[dot+1:]

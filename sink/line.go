@@ -102,7 +102,7 @@ func (r *Record) AppendJSON(dst []byte) []byte {
 // startsWithTime reports whether the body begins as slog's do: with its time.
 func (r *Record) startsWithTime() bool {
 	const start = `{"time":"`
-	if len(r.Body) < len(start) || string(r.Body[:len(start)]) != start || r.Keys != nil {
+	if !r.object || len(r.Body) < len(start) || string(r.Body[:len(start)]) != start || r.Keys != nil {
 		return false
 	}
 	end := bytes.IndexByte(r.Body[len(start):], '"')

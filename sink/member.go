@@ -9,15 +9,19 @@ import (
 )
 
 // each yields what lies in v below path, dotted, whatever the case of its keys,
-// until yield returns false: what is in several elements of an array, too. It
-// reports whether yield always returned true.
+// until yield returns false: what is in several elements of an array, too, and in
+// one of keys and values. It reports whether yield always returned true.
 func each(v Value, path string, yield func(Value) bool) bool {
 	if path == "" {
 		return yield(v)
 	}
 	if v[0] == '[' {
 		for element := range v.Elements() {
-			if element[0] == '{' && !each(element, path, yield) {
+			if element[0] != '{' {
+				continue
+			}
+			key, value := pair(element)
+			if rest, ok := cutKey(path, key); ok && !each(value, rest, yield) || !each(element, path, yield) {
 				return false
 			}
 		}
@@ -29,6 +33,26 @@ func each(v Value, path string, yield func(Value) bool) bool {
 		}
 	}
 	return true
+}
+
+// pair returns key and value of an attribute as OpenTelemetry's protocol has it:
+// {"key":"a","value":{"stringValue":"b"}}.
+func pair(v Value) (key string, value Value) {
+	for name, inner := range v.Members() {
+		switch {
+		case name == "key" && inner.Kind() == String:
+			key = inner.Text()
+		case name == "value":
+			value = inner
+			for _, typed := range inner.Members() {
+				value = typed
+			}
+		}
+	}
+	if value == "" {
+		key = ""
+	}
+	return key, value
 }
 
 // first returns the first value below path.
@@ -154,15 +178,19 @@ func secondsAndNanos(seconds, nanos string) (time.Time, bool) {
 	return t.Add(time.Duration(n)), true
 }
 
-// considerDate reads a date that has its time of day under another key.
+// considerDate reads a date that has its time of day under another key, or
+// seconds that have their nanoseconds there.
 func (g *reading) considerDate(date Value, clockKey string) bool {
-	if g.dated || date[0] != '"' {
+	if g.dated || date[0] != '"' && date.Kind() != Number {
 		return false
 	}
 	g.dated = true
 	for _, a := range g.all {
-		if a.Value != "" && a.Value[0] == '"' && strings.EqualFold(a.Key, clockKey) {
-			t, ok := g.parse(date.Text() + " " + a.Value.Text())
+		if a.Value.Kind() == date.Kind() && strings.EqualFold(a.Key, clockKey) {
+			t, ok := secondsAndNanos(string(date), string(a.Value))
+			if date[0] == '"' {
+				t, ok = g.parse(date.Text() + " " + a.Value.Text())
+			}
 			if ok {
 				g.time, g.own = t, true
 			}

@@ -205,6 +205,18 @@ func (s *subscription) pause() error {
 	return s.in.Cancel(s.consumer())
 }
 
+// tellBehind tells how many messages wait, where that is more than what is handed
+// over at once.
+func (s *subscription) tellBehind(messages int) {
+	if messages <= s.Prefetch {
+		messages = 0
+	}
+	if messages != s.behind {
+		s.behind = messages
+		s.Notify(Notice{Behind: &messages})
+	}
+}
+
 // look looks at the queue: whether it is at its bound, so that the broker drops
 // its oldest messages, and whether others receive from it, too.
 func (s *subscription) look() error {
@@ -215,6 +227,7 @@ func (s *subscription) look() error {
 	if err != nil {
 		return err
 	}
+	s.tellBehind(messages)
 	own := 0
 	if s.tag > 0 && !s.paused {
 		own = 1

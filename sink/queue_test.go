@@ -145,3 +145,38 @@ func TestAStalledWriterCanBeWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// TestBehindIsTold has a Writer wait while records come.
+func TestBehindIsTold(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		tl := startTail(t, sink.Config{URL: b.URL, Exchange: exchange, Prefetch: 4})
+		release := tl.hold()
+		p := newProducer(t, b, exchange)
+		const n = 100
+		for seq := 1; seq <= n; seq++ {
+			p.publish(numbered(seq))
+		}
+		behind := func() int {
+			select {
+			case n := <-tl.behind:
+				return n
+			case <-time.After(soon):
+				t.Fatal("nothing is told")
+			}
+			panic("unreachable")
+		}
+		if got := behind(); got <= 4 || got > n {
+			t.Errorf("behind by %d", got)
+		}
+		release()
+		for range n {
+			tl.record()
+		}
+		for behind() > 0 {
+		}
+		if err := tl.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -70,11 +70,38 @@ func (r *Record) Time() (t time.Time, own bool) {
 // Level returns the record's level on slog's scale, slog.LevelInfo for a record
 // that has none. It is not known when the record has one that can't be ranked.
 func (r *Record) Level() (l slog.Level, known bool) {
+	if _, l, ok := r.slogLevel(); ok {
+		return l, true
+	}
 	p := r.decode()
 	if !p.ranked {
 		return slog.LevelInfo, false
 	}
 	return p.level, true
+}
+
+// slogLevel returns the level of a record that slog has written, without taking
+// the rest apart: most of those that a filter looks at are not shown. It is ok
+// only where readSlog would say the same.
+func (r *Record) slogLevel() (text string, l slog.Level, ok bool) {
+	const levelStart, msgStart = `","level":"`, `","msg":"`
+	if r.decoded || !r.startsWithTime() {
+		return "", 0, false
+	}
+	rest := r.Body[len(`{"time":"`):]
+	rest = rest[bytes.IndexByte(rest, '"'):]
+	if len(rest) < len(levelStart) || string(rest[:len(levelStart)]) != levelStart {
+		return "", 0, false
+	}
+	rest = rest[len(levelStart):]
+	end := bytes.IndexByte(rest, '"')
+	after := rest[end:]
+	if len(after) <= len(msgStart) || string(after[:len(msgStart)]) != msgStart || after[len(msgStart)] == '"' || bytes.IndexByte(rest[:end], '\\') >= 0 {
+		return "", 0, false
+	}
+	text = unsafe.String(unsafe.SliceData(rest), end)
+	l, ok = parseLevel(text)
+	return text, l, ok
 }
 
 // LevelName returns trace, debug, info, warn, error or fatal, whatever the
@@ -89,7 +116,12 @@ func (r *Record) LevelName() string {
 }
 
 // LevelText returns the level as the record has it, "" when it has none.
-func (r *Record) LevelText() string { return r.decode().levelText }
+func (r *Record) LevelText() string {
+	if text, _, ok := r.slogLevel(); ok {
+		return text
+	}
+	return r.decode().levelText
+}
 
 // Message returns the record's message, which may have several lines, without what
 // sets colours in it.
@@ -182,6 +214,9 @@ func (d *parts) read(r *Record) {
 		// No copy: what is read lives no longer than Body, which nobody changes.
 		d.split(unsafe.String(&r.Body[0], len(r.Body)))
 		d.readMembers(r, 0)
+	}
+	if d.stack == "" {
+		d.message, d.stack = cutStack(d.message)
 	}
 	if !d.own {
 		d.time = r.arrival()

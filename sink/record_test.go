@@ -129,3 +129,34 @@ func FuzzRecord(f *testing.F) {
 		r.Level()
 	})
 }
+
+// TestSlogLevel has the level of a record that is not taken apart be the one of a
+// record that is.
+func TestSlogLevel(t *testing.T) {
+	for _, body := range []string{
+		`{"time":"2026-11-25T04:00:00Z","level":"WARN","msg":"x","level":"ERROR"}`,
+		`{"time":"2026-11-25T04:00:00.123+01:00","level":"DEBUG-4","msg":"\""}`,
+		`{"time":"2026-11-25T04:00:00Z","level":"ERROR","msg":"","message":"x","severity":"INFO"}`,
+		`{"time":"2026-11-25T04:00:00Z","level":"ERROR","msg":1,"severity":"INFO"}`,
+		`{"time":"2026-11-25T04:00:00Z","level":"ERROR\\","msg":"x"}`,
+		`{"time":"2026-11-25T04:00:00Z","level":"\",\"msg\":\"x","msg":"x"}`,
+		`{"time":"2026-11-25T04:00:00Z","level":"loud","msg":"x","severity":"ERROR"}`,
+		`{"time":"2026-11-25T04:00:00Z","level":50,"msg":"x"}`,
+		`{"time":"2026-11-25T04:00:00Z", "level":"WARN","msg":"x"}`,
+		`{"time":"2026-11-25T04:00:00Z","level":"WARN"}`,
+		`{"time":"then","level":"WARN","msg":"x","severity":"ERROR"}`,
+		`{"time":"2026-11-25T04:00:00Z","level":"WARN","msg":"x`,
+	} {
+		quick, whole := ParseLine([]byte(body)), ParseLine([]byte(body))
+		whole.decode()
+		level, known := quick.Level()
+		wantLevel, wantKnown := whole.Level()
+		if level != wantLevel || known != wantKnown {
+			t.Errorf("%s: got level %v (%t), want %v (%t)", body, level, known, wantLevel, wantKnown)
+		}
+		quick = ParseLine([]byte(body))
+		if got, want := quick.LevelText(), whole.LevelText(); got != want {
+			t.Errorf("%s: got level %q, want %q", body, got, want)
+		}
+	}
+}

@@ -181,6 +181,7 @@ type Notice struct {
 	Retry     time.Duration // with Lost: until the next attempt
 	Gap       *Gap          // records are missing; told a second after that was noticed
 	Filled    *Gap          // records that were told as missing have come
+	Behind    *int          // messages that wait in the tail's queue: told as it changes while there are many, and once when there are no more
 	Remark    string        // anything else that is good to know, in words
 }
 
@@ -190,6 +191,8 @@ func (n Notice) String() string {
 		return n.Gap.String()
 	case n.Filled != nil:
 		return fmt.Sprintf("gap filled: %s come after all %s", n.Filled.what("has", "have"), n.Filled.where())
+	case n.Behind != nil:
+		return fmt.Sprintf("behind by %d messages", *n.Behind)
 	case n.Remark != "":
 		return n.Remark
 	case n.Lost != nil:

@@ -27,7 +27,8 @@ type tailing struct {
 	stop    context.CancelFunc
 	done    chan error
 	records chan string      // bodies as they were written
-	notices chan sink.Notice // in order
+	notices chan sink.Notice // in order, but for those of how far it is behind
+	behind  chan int
 
 	mu   sync.Mutex
 	gate chan struct{} // while set, Write waits for it to be closed
@@ -46,9 +47,11 @@ func startTail(t *testing.T, cfg sink.Config) *tailing {
 func launchTail(t *testing.T, cfg sink.Config) *tailing {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	tl := &tailing{t: t, stop: stop, done: make(chan error, 1), records: make(chan string, 100_000), notices: make(chan sink.Notice, 1000)}
+	tl := &tailing{t: t, stop: stop, done: make(chan error, 1), records: make(chan string, 100_000), notices: make(chan sink.Notice, 1000), behind: make(chan int, 1000)}
 	cfg.Notify = func(n sink.Notice) {
-		if !strings.Contains(n.Remark, "did not exist") { // most exchanges here did not exist
+		if n.Behind != nil {
+			tl.behind <- *n.Behind
+		} else if !strings.Contains(n.Remark, "did not exist") { // most exchanges here did not exist
 			tl.notices <- n
 		}
 	}

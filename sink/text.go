@@ -2,6 +2,7 @@ package sink
 
 import (
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,13 +19,36 @@ func (d *parts) readText(r *Record, text string) {
 		return
 	case text[0] == '<' && d.readSyslog(r, text):
 	case d.readKlog(r, text):
-	case text[0] == '{' || d.readLogfmt(r, text):
+	case text[0] == '{': // cut off, or what JSON does not allow
+		d.readLevelPair(text)
+		return
+	case d.readLogfmt(r, text):
 		return
 	default:
 		d.readPrefix(r, text)
 	}
 	d.message, d.stack = cutStack(d.message)
 	d.attrs = d.all
+	if d.levelText == "" {
+		d.readLevelPair(text)
+	}
+	if d.levelText == "" && d.stack != "" {
+		d.ranked = false // an exception that nobody ranked is not to be hidden
+	}
+}
+
+// levelPair is a level in a text: level=error, or a member of an object.
+var levelPair = regexp.MustCompile(`(?:^|[\s,;{(\[])(?:level|lvl|severity)=["']?([A-Za-z]+)|"(?:log\.)?(?:level|lvl|severity|levelname|@l)"\s*:\s*"([^"\\]*)"`)
+
+// readLevelPair reads the level of a line that has it among other things.
+func (d *parts) readLevelPair(text string) {
+	const most = 8 << 10 // bytes that are looked at
+	text, _, _ = strings.Cut(text[:min(len(text), most)], "\n")
+	if m := levelPair.FindStringSubmatch(text); m != nil {
+		if level, ok := rankName(m[1]+m[2], nil); ok {
+			d.levelText, d.level = m[1]+m[2], level
+		}
+	}
 }
 
 // add adds an attribute with the text as its value.
@@ -120,6 +144,8 @@ func (d *parts) readKlog(r *Record, text string) bool {
 	switch digits - 1 {
 	case 4:
 		date = text[1:3] + "-" + text[3:5]
+	case 6: // CockroachDB
+		date = "20" + text[1:3] + "-" + text[3:5] + "-" + text[5:7]
 	case 8:
 		date = text[1:5] + "-" + text[5:7] + "-" + text[7:9]
 	default:
@@ -138,38 +164,36 @@ func (d *parts) readKlog(r *Record, text string) bool {
 	d.add("thread", thread)
 	d.add("source", source)
 	d.message = message
+	d.readKlogPairs(message)
 	return true
+}
+
+// readKlogPairs reads what klog.InfoS writes: a quoted message, and pairs.
+func (d *parts) readKlogPairs(text string) {
+	quoted, err := strconv.QuotedPrefix(text)
+	if err != nil || text[0] != '"' {
+		return
+	}
+	message, _ := strconv.Unquote(quoted)
+	start := len(d.all)
+	if pairs := text[len(quoted):]; pairs != "" && (pairs[0] != ' ' || !d.addPairs(pairs)) {
+		d.all = d.all[:start]
+		return
+	}
+	d.message = message
 }
 
 // readLogfmt reads key=value pairs, if the text is nothing else and has what
 // records have.
 func (d *parts) readLogfmt(r *Record, text string) bool {
 	d.all = d.all[:0]
-	pairs, known := 0, false
-	for s := text; ; {
-		s = strings.TrimLeft(s, " \t")
-		if s == "" {
-			break
-		}
-		end := strings.IndexAny(s, "= \t\"\n")
-		if end <= 0 || s[end] != '=' {
-			d.all = d.all[:0]
-			return false
-		}
-		key := s[:end]
-		value, rest, ok := cutLogfmtValue(s[end+1:])
-		if !ok {
-			d.all = d.all[:0]
-			return false
-		}
-		d.all = append(d.all, Attr{key, value})
-		if dialect := lookUp(key); dialect != nil && len(dialect.uses) > 0 {
+	ok, known := d.addPairs(text), false
+	for _, a := range d.all {
+		if dialect := lookUp(a.Key); dialect != nil && len(dialect.uses) > 0 {
 			known = true
 		}
-		pairs++
-		s = rest
 	}
-	if pairs < 2 || !known && pairs < 3 {
+	if pairs := len(d.all); !ok || pairs < 2 || !known && pairs < 3 {
 		d.all = d.all[:0]
 		return false
 	}
@@ -179,8 +203,34 @@ func (d *parts) readLogfmt(r *Record, text string) bool {
 	return true
 }
 
+// addPairs adds the pairs that s is, or reports that it is something else.
+func (d *parts) addPairs(s string) bool {
+	for {
+		s = strings.TrimLeft(s, " \t")
+		if s == "" {
+			return true
+		}
+		end := strings.IndexAny(s, "= \t\"\n")
+		if end <= 0 || s[end] != '=' {
+			return false
+		}
+		value, rest, ok := cutLogfmtValue(s[end+1:])
+		if !ok {
+			return false
+		}
+		d.all = append(d.all, Attr{s[:end], value})
+		s = rest
+	}
+}
+
 // cutLogfmtValue reads a value, quoted or not, as JSON.
 func cutLogfmtValue(s string) (v Value, rest string, ok bool) {
+	if inner, found := strings.CutPrefix(s, "'"); found { // as Python and Ruby quote
+		text, rest, found := strings.Cut(inner, "'")
+		if found && (rest == "" || rest[0] == ' ' || rest[0] == '\t') {
+			return Value(jsontext.AppendString(nil, text)), rest, true
+		}
+	}
 	if !strings.HasPrefix(s, `"`) {
 		end := strings.IndexAny(s, " \t\n\"")
 		switch {
@@ -245,8 +295,13 @@ func (d *parts) readPrefix(r *Record, text string) {
 			continue
 		}
 		if d.levelText == "" && p.isLevel(word) {
-			d.levelText = word
-			d.level, d.ranked = rankName(word, nil)
+			channel, name, found := strings.Cut(word, ".")
+			if !found {
+				channel, name = "", word
+			}
+			d.add("channel", channel) // as Monolog calls it
+			d.levelText = name
+			d.level, d.ranked = rankName(name, nil)
 			p.take(p.at + len(word))
 			if d.own {
 				break
@@ -285,13 +340,16 @@ func (p *prefix) skip() bool {
 // mayBeTime reports whether a time is looked for here: at the start, or in
 // brackets, or near the start.
 func (p *prefix) mayBeTime() bool {
+	if p.at > 0 && p.text[p.at-1] == '-' {
+		return false // the end of another number
+	}
 	return p.words <= 2 || p.at > 0 && p.text[p.at-1] == '['
 }
 
 // word returns the word that begins here.
 func (p *prefix) word() string {
 	end := p.at
-	for end < len(p.text) && strings.IndexByte(separators+":\r\n\x1b", p.text[end]) < 0 {
+	for end < len(p.text) && strings.IndexByte(separators+":\r\n\x1b", p.text[end]) < 0 && (p.text[end] != '/' || !p.dated) {
 		end++
 	}
 	if end == p.at {
@@ -313,7 +371,7 @@ func (p *prefix) take(end int) {
 func (p *prefix) pass(word string) {
 	p.words++
 	bracketed := p.at > 0 && p.text[p.at-1] == '['
-	if !bracketed && strings.Trim(word, "0123456789#.") != "" {
+	if !bracketed && strings.Trim(word, "0123456789#.") != "" && word != "PHP" {
 		p.plain = true
 	}
 	p.at += len(word)
@@ -352,12 +410,13 @@ func (p *prefix) isLevel(word string) bool {
 	}
 	bracketed := strings.IndexByte("[<(|{", before) >= 0 || strings.IndexByte("]>)|}", after) >= 0
 	switch {
-	case len(name) == 1:
-		return strings.Contains("EWIDFV", name) && name == word && !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0 || after == '/' && p.dated)
+	case len(strings.Trim(name, "0123456789")) == 1:
+		return strings.Contains("EWIDFV", name) && name == word && !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0)
 	case p.words == 0:
 		return capitals || bracketed || after == ':' || p.dated
-	case !p.dated && p.plain:
-		return false
+	case !p.dated && p.plain: // "nginx: [emerg] …", "main.c:3:5: error: …"
+		colon := strings.HasSuffix(strings.TrimRight(p.text[:p.at], " ["), ":")
+		return colon && p.words <= 3 && (after == ':' || after == ']')
 	}
 	return capitals || bracketed || after == ':' && p.words <= 3
 }
@@ -416,7 +475,10 @@ func (p *prefix) rest() string {
 			rest = rest[n:]
 			continue
 		}
-		if strings.IndexByte("])>:,", rest[0]) < 0 {
+		if closed := strings.TrimLeft(rest, " "); strings.HasPrefix(closed, "]") {
+			rest = closed
+		}
+		if strings.IndexByte("])>:,;|", rest[0]) < 0 {
 			break
 		}
 		rest = rest[1:]

@@ -206,7 +206,7 @@ func (c clock) guessYear(d date, zone *time.Location) time.Time {
 }
 
 // forms are the orders in which dates and times are written.
-var forms = []func(string) (date, string, bool){cutISO, cutCompact, cutNumeric, cutNamed, cutMonthFirst, cutShort}
+var forms = []func(string) (date, string, bool){cutISO, cutCompact, cutNumeric, cutNamed, cutMonthFirst, cutShort, cutShortYear}
 
 // cutISO reads 2006-01-02T15:04:05.000Z and its kin: slashes or points between
 // the numbers of the date, a space or anything like it for the T, a comma for
@@ -324,9 +324,28 @@ func cutShort(s string) (d date, rest string, ok bool) {
 	return cutClock(d, s)
 }
 
+// cutShortYear reads 06/01/02 15:04:05, as log4j has it by default in Hadoop and
+// Spark, or 01/02/06 where that is none.
+func cutShortYear(s string) (d date, rest string, ok bool) {
+	if d.year, s, ok = cutNumber(s, 2, 2); !ok || !strings.HasPrefix(s, "/") {
+		return d, s, false
+	}
+	if d.month, s, ok = cutNumber(s[1:], 2, 2); !ok || !strings.HasPrefix(s, "/") {
+		return d, s, false
+	}
+	if d.day, s, ok = cutNumber(s[1:], 2, 2); !ok {
+		return d, s, false
+	}
+	if d.month > 12 {
+		d.year, d.month, d.day = d.day, d.year, d.month
+	}
+	d.year += 2000
+	return cutClock(d, s)
+}
+
 // cutClock reads what follows a date: the time of day, with its zone.
 func cutClock(d date, s string) (date, string, bool) {
-	if s = strings.TrimPrefix(s, ","); s == "" || strings.IndexByte("Tt _:", s[0]) < 0 {
+	if s = strings.TrimPrefix(s, ","); s == "" || strings.IndexByte("Tt _:|;", s[0]) < 0 {
 		return d, s, false
 	}
 	s = strings.TrimLeft(s[1:], " :")
@@ -378,6 +397,12 @@ func cutFraction(d date, s string) (date, string, bool) {
 			d.zone = time.FixedZone("", offset)
 		}
 		return d, rest, true
+	}
+	if end := strings.IndexByte(zone, ']'); end > 0 && 'A' <= zone[0] && zone[0] <= 'Z' && strings.IndexByte(zone[:end], '/') > 0 {
+		if place, err := time.LoadLocation(zone[:end]); err == nil { // Europe/Berlin, of PHP
+			d.zone = place
+			return d, zone[end:], true
+		}
 	}
 	end := 0
 	for end < len(zone) && 'A' <= zone[end]&^0x20 && zone[end]&^0x20 <= 'Z' {

@@ -69,6 +69,9 @@ func newRoot(u *ui, server string) *cobra.Command {
 		f.Bool("version", false, "print the version") // without cobra's -v
 	})
 	complete(root)
+	for cmd := range commands(root) {
+		completeSeen(u, cmd, server)
+	}
 	return root
 }
 

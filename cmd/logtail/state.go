@@ -24,6 +24,7 @@ type state struct {
 	levels    [len(levelNames)]int
 	gaps      int
 	missing   uint64
+	behind    int       // messages that wait at the broker
 	last      time.Time // when the last record came
 	recent    recent
 }
@@ -68,8 +69,10 @@ func (s *state) note(n sink.Notice, now time.Time) {
 	case n.Connected != "":
 		s.connected, s.since, s.attempt = n.Connected, now, 0
 	case n.Lost != nil:
-		s.connected, s.next = "", now.Add(n.Retry)
+		s.connected, s.next, s.behind = "", now.Add(n.Retry), 0
 		s.attempt++
+	case n.Behind != nil:
+		s.behind = *n.Behind
 	case n.Gap != nil:
 		s.gaps++
 		s.missing += n.Gap.Count()
@@ -107,6 +110,9 @@ func (s *state) line(now time.Time) string {
 	if s.gaps > 0 {
 		add("%d missing", s.missing)
 	}
+	if s.behind > 0 {
+		add("behind by %d", s.behind)
+	}
 	if quiet := now.Sub(later(s.last, s.since)); s.connected != "" && quiet >= quietAfter {
 		add("quiet for %v", quiet.Truncate(time.Second))
 	}
@@ -125,6 +131,9 @@ func (s *state) numbers(now time.Time) string {
 		}
 	}
 	fmt.Fprintf(&b, "; %s with %d missing", plural(s.gaps, "gap"), s.missing)
+	if s.behind > 0 {
+		fmt.Fprintf(&b, "; behind by %s at the broker", plural(s.behind, "message"))
+	}
 	if s.connected != "" {
 		fmt.Fprintf(&b, "; connected to %s for %v", s.connected, now.Sub(s.since).Round(time.Second))
 	} else {

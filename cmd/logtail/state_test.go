@@ -37,7 +37,8 @@ func TestStateLine(t *testing.T) {
 			come(5, "hidden", `{"level":"WARN","msg":"m"}`)
 		}, 6, "▁▁▁▁▁▁▁▁▁█▂ 1.8/s · 9 of 10 records · error 1"},
 		{func() { s.note(sink.Notice{Gap: &sink.Gap{First: 3, Last: 7}}, at(6)) }, 12, "▁▁▁█▂▁▁▁▁▁▁ 0.0/s · 9 of 10 records · error 1 · 5 missing · quiet for 7s"},
-		{func() {}, 3600, "▁▁▁▁▁▁▁▁▁▁▁ 0.0/s · 9 of 10 records · error 1 · 5 missing · quiet for 59m55s"},
+		{func() { n := 4321; s.note(sink.Notice{Behind: &n}, at(12)) }, 12, "▁▁▁█▂▁▁▁▁▁▁ 0.0/s · 9 of 10 records · error 1 · 5 missing · behind by 4321 · quiet for 7s"},
+		{func() { n := 0; s.note(sink.Notice{Behind: &n}, at(13)) }, 3600, "▁▁▁▁▁▁▁▁▁▁▁ 0.0/s · 9 of 10 records · error 1 · 5 missing · quiet for 59m55s"},
 	} {
 		step.do()
 		if got := s.line(at(step.second)); got != step.want {

@@ -162,6 +162,7 @@ func (t *tailCommand) watchState(ctx context.Context) (end func()) {
 func (t *tailCommand) show(n sink.Notice) {
 	t.state.note(n, time.Now())
 	switch {
+	case n.Behind != nil: // in the state alone
 	case t.ring != nil:
 		t.noteRow(n)
 	case n.Connected != "":

@@ -36,8 +36,8 @@ func formOf(contentType []byte) form {
 // Records yields the bodies of a message with e as its envelope, with their
 // sequence numbers, 0 when unknown. Lines that are blank are none, and have no
 // number. Where the content type does not say that there are several, a body of
-// a program without numbers has several if it is lines of JSON objects, or an
-// array of nothing but objects. The bodies share the memory of body, and nothing
+// a program without numbers has several if it is JSON objects, one behind the
+// other, or an array of nothing but objects. The bodies share the memory of body, and nothing
 // else is held. A body that gzip or deflate has made smaller is taken for what it
 // was, within bounds, and Encoding is empty from then on.
 func (e *Envelope) Records(body []byte) iter.Seq2[uint64, []byte] {
@@ -55,8 +55,8 @@ func (e *Envelope) Records(body []byte) iter.Seq2[uint64, []byte] {
 		switch {
 		case e.Count > 1 || e.form == lines:
 			e.yieldLines(body, yield)
-		case e.form == open && e.Seq == 0 && isLines(body):
-			e.yieldLines(body, yield)
+		case e.form == open && e.Seq == 0 && isSequence(body):
+			yieldObjects(body, yield)
 		case e.form == open && e.Seq == 0 && isArray(body):
 			for object := range jsontext.ElementsOf(jsontext.TrimBody(body)) {
 				if !yield(0, object) {
@@ -120,19 +120,36 @@ func trimBlank(b []byte) []byte {
 	return b
 }
 
-// isLines reports whether body is several lines of JSON objects.
-func isLines(body []byte) bool {
-	if bytes.IndexByte(body, '\n') < 0 {
-		return false
-	}
-	n := 0
-	for line := range bytesLines(body) {
-		if !jsontext.IsObject(line) {
-			return false
+// trimSpace cuts all that may stand between objects off the start.
+func trimSpace(b []byte) []byte {
+	for {
+		after := jsontext.SkipSpace(trimBlank(b))
+		if len(after) == len(b) {
+			return b
 		}
-		n++
+		b = after
 	}
-	return n > 1
+}
+
+// isSequence reports whether body is several JSON objects and nothing else: on
+// lines of their own, on several lines each, or on one.
+func isSequence(body []byte) bool {
+	n, ok := 0, true
+	for body = trimSpace(jsontext.TrimBody(body)); len(body) > 0 && ok; n++ {
+		_, body, ok = jsontext.CutObject(body)
+		body = trimSpace(body)
+	}
+	return n > 1 && ok
+}
+
+// yieldObjects yields those of a sequence.
+func yieldObjects(body []byte, yield func(uint64, []byte) bool) {
+	var object []byte
+	for body = trimSpace(jsontext.TrimBody(body)); len(body) > 0; body = trimSpace(body) {
+		if object, body, _ = jsontext.CutObject(body); !yield(0, object) {
+			return
+		}
+	}
 }
 
 // isArray reports whether body is a JSON array of objects, at least one.

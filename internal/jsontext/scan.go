@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"iter"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -24,6 +25,19 @@ func isOne(body []byte, bracket byte) bool {
 	}
 	rest, ok := cutValue(rest, 0)
 	return ok && len(SkipSpace(rest)) == 0
+}
+
+// CutObject returns the JSON object at the start of body, and what follows. It is
+// not ok when there is none.
+func CutObject(body []byte) (object, rest []byte, ok bool) {
+	if len(body) == 0 || body[0] != '{' {
+		return nil, body, false
+	}
+	if rest, ok = cutValue(body, 0); !ok {
+		return nil, body, false
+	}
+	n := len(body) - len(rest)
+	return body[:n:n], rest, true
 }
 
 // cutValue returns what follows the value at the start of b. It is not ok when
@@ -89,11 +103,12 @@ func cutString(b []byte) (rest []byte, ok bool) {
 		return nil, false
 	}
 	for i := 1; i < len(b); i++ {
-		for len(b)-i >= 8 && !stops(binary.LittleEndian.Uint64(b[i:])) {
-			i += 8
-		}
-		if i == len(b) {
-			return nil, false
+		if len(b)-i >= 8 {
+			n := untilStop(binary.LittleEndian.Uint64(b[i:]))
+			if i += n; n == 8 {
+				i--
+				continue
+			}
 		}
 		switch c := b[i]; {
 		case c == '"':
@@ -117,12 +132,13 @@ func cutString(b []byte) (rest []byte, ok bool) {
 	return nil, false
 }
 
-// stops reports whether one of eight bytes of a JSON string needs a look: a
-// quote, a backslash, or a control character.
-func stops(b uint64) bool {
+// untilStop returns how many of eight bytes of a JSON string, the first of them
+// lowest, come before one that needs a look: a quote, a backslash, or a control
+// character.
+func untilStop(b uint64) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := b^ones*'"', b^ones*'\\'
-	return ((quote-ones)&^quote|(backslash-ones)&^backslash|(b-ones*' ')&^b)&highs != 0
+	return bits.TrailingZeros64(((quote-ones)&^quote|(backslash-ones)&^backslash|(b-ones*' ')&^b)&highs) / 8
 }
 
 func isHex(digits []byte) bool {
@@ -242,8 +258,12 @@ func SkipSpace[T ~string | ~[]byte](b T) T {
 // stringLen returns the length of the quoted string at the start of s.
 func stringLen(s string) int {
 	for i := 1; ; i++ {
-		for len(s)-i >= 8 && !stops(load8(s[i:])) {
-			i += 8
+		if len(s)-i >= 8 {
+			n := untilStop(load8(s[i:]))
+			if i += n; n == 8 {
+				i--
+				continue
+			}
 		}
 		switch s[i] {
 		case '\\':

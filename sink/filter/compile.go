@@ -128,6 +128,8 @@ func (c *compiler) operator(n *ast.BinaryNode) cond {
 		same := c.equality(n)
 		return func(e *evaluation) bool { return !same(e) }
 	case "<", "<=", ">", ">=":
+		c.checkOrder(n.Left, n.Right)
+		c.checkOrder(n.Right, n.Left)
 		left, right, op := c.scalar(n.Left), c.scalar(n.Right), n.Operator
 		return func(e *evaluation) bool {
 			a, b := left(e), right(e)
@@ -142,6 +144,20 @@ func (c *compiler) operator(n *ast.BinaryNode) cond {
 		return func(e *evaluation) bool { return e.in(left(e), right(e)) }
 	}
 	return nil
+}
+
+// checkOrder refuses a text beside level or time that is none.
+func (c *compiler) checkOrder(of, with ast.Node) {
+	name, isName := of.(*ast.IdentifierNode)
+	text, isText := with.(*ast.StringNode)
+	if !isName || !isText {
+		return
+	}
+	if _, isVar := c.vars[name.Value]; !isVar {
+		if problem := misplaced(name.Value, text.Value); problem != "" {
+			c.fail(with, "%s", problem)
+		}
+	}
 }
 
 // scalar compiles n where only its place among others counts.

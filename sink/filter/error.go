@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -66,4 +67,20 @@ func checkLength(flag, text string) error {
 		return mistake(flag, text, maxText, "it is longer than %d KiB", maxText>>10)
 	}
 	return nil
+}
+
+// misplaced says what is wrong with a text that the built-in of the name is to be
+// more or less than, if anything.
+func misplaced(builtin, text string) string {
+	switch builtin {
+	case "level":
+		if _, ok := rank(text); !ok {
+			return fmt.Sprintf("%.40q is no level; want one of %s, or one of them with an offset, as info+2", text, levelNames)
+		}
+	case "time":
+		if literal(text, time.Local).kind == kindText {
+			return fmt.Sprintf("%.40q is no time; want a date, 2006-01-02, or one of RFC 3339", text)
+		}
+	}
+	return ""
 }

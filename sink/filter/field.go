@@ -72,6 +72,14 @@ func parseField(flag, text string) (*field, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.op[0] == '<' || f.op[0] == '>' {
+		if value == "" {
+			return nil, mistake(flag, text, at, "want a value after %s", f.op)
+		}
+		if problem := misplaced(key, value); problem != "" && f.builtin != nil {
+			return nil, mistake(flag, text, at, "%s", problem)
+		}
+	}
 	switch {
 	case f.op == "~":
 		f.pattern, err = compilePattern(flag, text, value, at)

@@ -101,8 +101,12 @@ func parseError(flag, text string, err error) error {
 	}
 	problem := detail.Message
 	switch {
+	case strings.Contains(problem, `Operator("=")`) && strings.HasPrefix(text[byteOffset(text, detail.From):], "=~"):
+		problem = `the operator for patterns is matches: msg matches "a.*b"`
 	case strings.Contains(problem, `Operator("=")`):
 		problem = "one = compares nothing; == does"
+	case strings.HasPrefix(problem, "bad number syntax: "):
+		problem = strings.TrimPrefix(problem, "bad number syntax: ") + ` is no number; a duration, a size or a time goes in quotes: took > "250ms"`
 	case problem == "unexpected token EOF":
 		return mistake(flag, text, len(text), "it ends too early")
 	}

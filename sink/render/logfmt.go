@@ -14,8 +14,7 @@ import (
 // and arrays are JSON.
 func (t *Terminal) appendLogfmt(r *sink.Record) {
 	start := len(t.buf)
-	if !t.hides("time") {
-		at, _ := r.Time()
+	if at, _ := r.Time(); !at.IsZero() && !t.hides("time") {
 		t.buf = append(t.buf, "time="...)
 		t.buf = at.In(t.zone).AppendFormat(t.buf, time.RFC3339Nano)
 	}

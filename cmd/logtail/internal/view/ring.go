@@ -89,6 +89,9 @@ func (r *Ring) Write(_ context.Context, records []sink.Record) error {
 
 // Note adds a row for a notice, as sink.Config.Notify is told of it.
 func (r *Ring) Note(n sink.Notice) {
+	if n.Behind != nil {
+		return // it is of no time
+	}
 	now := time.Now()
 	r.mu.Lock()
 	switch {
