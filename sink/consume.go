@@ -69,14 +69,25 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		return err
 	}
 	t.Notify(Notice{Connected: c.Endpoint.String()})
-	t.busy, t.work = s.in.Crowded(), s.whileWriting
-	err = s.receive(ctx)
-	t.busy, t.work = nil, nil
+	for {
+		t.busy, t.work = s.in.Crowded(), s.whileWriting
+		err = s.receive(ctx)
+		t.busy, t.work = nil, nil
+		if err != nil {
+			err = s.closedBy(err)
+		}
+		if err == nil || t.failed != nil || !s.goOn(err) {
+			break
+		}
+	}
 	if s.last > 0 {
 		c.Useful()
 	}
 	if err == nil && t.failed == nil {
 		err = s.finish(ctx)
+	}
+	if t.failed != nil && s.commit != nil {
+		s.tellLeft()
 	}
 	if err != nil {
 		// What has been handed over is counted as seen, and would be missed in
@@ -319,7 +330,7 @@ func (s *subscription) acknowledge(ctx context.Context) error {
 			return nil
 		}
 	}
-	s.unacked = 0
+	s.unacked, s.acked = 0, s.flushed
 	return s.in.Ack(s.flushed)
 }
 

@@ -1,8 +1,12 @@
 package sink
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/link"
 )
@@ -56,6 +60,7 @@ type subscription struct {
 
 	unacked int         // messages flushed and not acknowledged
 	flushed uint64      // delivery tag of the last of them
+	acked   uint64      // delivery tag of the last message that is acknowledged
 	late    *time.Timer // for acknowledging fewer than are worth it
 }
 
@@ -203,6 +208,65 @@ func (s *subscription) pause() error {
 	}
 	s.paused = true
 	return s.in.Cancel(s.consumer())
+}
+
+// goOn opens another channel in place of one that the broker has closed, RabbitMQ
+// by its consumer_timeout, since nothing was acknowledged for long. A temporary queue
+// would be gone with the connection, and what waits in it. What was handed over comes
+// again, before all else. It reports whether messages come again.
+func (s *subscription) goOn(because error) bool {
+	if !s.Queue.temporary() {
+		return false
+	}
+	if refusal, ok := errors.AsType[*amqp.Error](because); !ok || refusal.Code != amqp.PreconditionFailed {
+		return false
+	}
+	in, err := s.conn.Consumer()
+	if err != nil {
+		return false
+	}
+	s.in, s.came, s.at = in, nil, 0
+	s.pending, s.last, s.unacked, s.flushed, s.acked = 0, 0, 0, 0, 0
+	if s.start() != nil {
+		return false
+	}
+	s.Notify(Notice{Remark: "the broker waited too long for acknowledgements and closed the channel: going on with the same queue"})
+	return true
+}
+
+// closedBy returns why the channel has ended, where err is but that it has.
+func (s *subscription) closedBy(err error) error {
+	if refusal, ok := errors.AsType[*amqp.Error](err); ok && refusal.Code != amqp.ErrClosed.Code {
+		return err
+	}
+	select {
+	case reason := <-s.in.Closed():
+		return cmp.Or(reason, err)
+	case <-time.After(100 * time.Millisecond):
+		return err
+	}
+}
+
+// tellLeft tells how many messages are not acknowledged, after the Writer has
+// failed, and what becomes of them.
+func (s *subscription) tellLeft() {
+	if s.pause() != nil {
+		return // the channel is gone
+	}
+	for range s.in.Ended() {
+	}
+	last := s.last
+	for d := s.next(); d != nil; d = s.next() {
+		last = d.Tag
+	}
+	waiting, _, err := s.in.Look(s.queue, s.Queue.temporary())
+	if n := waiting + int(last-s.acked); err == nil && n > 0 {
+		text := fmt.Sprintf("%d messages are not acknowledged, and lost with this tail's queue", n)
+		if !s.Queue.temporary() {
+			text = fmt.Sprintf("%d messages are not acknowledged, and wait in queue %q", n, s.queue)
+		}
+		s.Notify(Notice{Remark: text})
+	}
 }
 
 // look looks at the queue: whether it is at its bound, so that the broker drops

@@ -1,8 +1,10 @@
 package sink_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +144,59 @@ func TestAStalledWriterCanBeWaitedFor(t *testing.T) {
 		case <-stalled.Done:
 		case <-time.After(soon):
 			t.Error("the Writer's return is not told")
+		}
+	})
+}
+
+// full is an archive whose disk takes nothing.
+type full struct{ failing }
+
+func (full) Append(ctx context.Context, _ []sink.Record) error {
+	<-ctx.Done()
+	return errFull
+}
+
+func (full) Commit(context.Context) error { return errFull }
+
+var errFull = errors.New("no space left")
+
+// TestWhatAFullDiskLeavesIsTold ends archives that could write nothing.
+func TestWhatAFullDiskLeavesIsTold(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		for _, test := range []struct {
+			kept bool
+			want string
+		}{
+			{false, "300 messages are not acknowledged, and lost with this tail's queue"},
+			{true, "300 messages are not acknowledged, and wait in queue "},
+		} {
+			exchange := b.Exchange(t)
+			cfg := sink.Config{URL: b.URL, Exchange: exchange, MaxLength: -1, MaxBytes: -1, Drain: time.Second}
+			if test.kept {
+				cfg.Queue.Name = named(t, b, exchange)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			connected := make(chan struct{})
+			var told []string
+			cfg.Notify = func(n sink.Notice) {
+				if told = append(told, n.String()); n.Connected != "" {
+					close(connected)
+				}
+			}
+			done := make(chan error)
+			go func() { done <- sink.Tail(ctx, cfg, full{}) }()
+			<-connected
+			p := newProducer(t, b, exchange)
+			for seq := 1; seq <= 300; seq++ {
+				p.publish(numbered(seq))
+			}
+			stop()
+			if err := <-done; !errors.Is(err, errFull) {
+				t.Errorf("got %v", err)
+			}
+			if !slices.ContainsFunc(told, func(text string) bool { return strings.HasPrefix(text, test.want) }) {
+				t.Errorf("told %q, want %q", told, test.want)
+			}
 		}
 	})
 }
