@@ -152,6 +152,9 @@ func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Co
 	}()
 	defer onSignals(u, file)()
 	a.settings(&cfg)
+	if selected.match.All() { // else what is not in the archive need not be missing
+		cfg.Known = file.Last()
+	}
 	counted := &counter{Archive: file}
 	err = selected.run(ctx, cfg, counted, sink.Tail)
 	u.notice("archived %d records to %s", counted.safe, a.file)

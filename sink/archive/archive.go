@@ -233,6 +233,21 @@ func (a *Archive) add(ctx context.Context, r *sink.Record) error {
 	return nil
 }
 
+// Last returns the highest sequence number of each producer of which the archive
+// had a record when it was opened, among those that were written last: what Tail
+// goes on behind.
+func (a *Archive) Last() map[string]uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last := make(map[string]uint64)
+	if a.written != nil {
+		for id := range a.written.bodies {
+			last[id.producer] = max(last[id.producer], id.seq)
+		}
+	}
+	return last
+}
+
 // Reopen makes sure that what is written from now on goes to the file that has
 // the archive's name, after another program has moved the old one away.
 func (a *Archive) Reopen() error {
