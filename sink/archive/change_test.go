@@ -74,6 +74,9 @@ var changes = map[string]struct {
 	"replaced by an edited copy": {func(path string) error {
 		return replaceWith(path, func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"m"`), []byte(`"edited"`)) })
 	}, 0},
+	"overwritten with more": {func(path string) error {
+		return os.WriteFile(path, bytes.Repeat(numbered(2000, 2000)[0].AppendLine(nil), 300), 0o600)
+	}, 200},
 	"appended to": {func(path string) error {
 		return appendText(path, string(numbered(1000, 1000)[0].AppendLine(nil)))
 	}, 0},

@@ -84,7 +84,10 @@ func moveTail(f file, at, size int64, names namer, mode os.FileMode) (aside stri
 	if err != nil {
 		return "", errors.Join(err, os.Remove(aside))
 	}
-	return aside, errors.Join(f.Truncate(at), f.Sync())
+	if err := f.Truncate(at); err != nil { // the line stays where it is
+		return "", errors.Join(err, os.Remove(aside))
+	}
+	return aside, f.Sync()
 }
 
 // seenUpTo returns up to where in old, of size end, is what fresh has, a copy of it
