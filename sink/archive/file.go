@@ -69,6 +69,9 @@ func (a *Archive) judgeInfo(info os.FileInfo) error {
 // is none. Its last line is whole then.
 func (a *Archive) openNamed() error {
 	there, err := a.judge()
+	if err == nil {
+		err = a.keepLock()
+	}
 	if err != nil {
 		return err
 	}

@@ -341,7 +341,7 @@ func (r *reader) beginsBefore(s segment, t time.Time) bool {
 // search goes to where records from Since on begin in a plain file, but for some
 // that are older.
 func (r *reader) search(lines *lineReader) error {
-	if r.opts.Since.IsZero() || lines.compressed {
+	if r.opts.Since.IsZero() || lines.compressed || lines.size == 0 {
 		return nil
 	}
 	const near = 1 << 20 // not worth to be divided

@@ -194,6 +194,18 @@ func TestDamagedSegmentIsReadAsFarAsItGoes(t *testing.T) {
 	}
 }
 
+func TestEmptyCompressedSegmentIsDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	writeLines(t, path, lineAt(producer, 1, 0))
+	if err := os.WriteFile(newNamer(path).segment(time.Now())+".zst", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Verify(t.Context(), find(t, path), ReadOptions{})
+	if err != nil || report.Problems != 1 || report.Whole() || report.Total.Records != 1 {
+		t.Errorf("got %+v, %v", report, err)
+	}
+}
+
 func TestFollowAcrossRotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.log")
 	a, err := Open(path, Options{Compress: Zstd})
