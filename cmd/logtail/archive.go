@@ -138,7 +138,13 @@ func (a *archiveFlags) options(u *ui) archive.Options {
 // run archives what is selected until ctx ends.
 func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Config) (err error) {
 	u := selected.ui
-	file, err := archive.Open(a.file, a.options(u))
+	opts := a.options(u)
+	if q := &cfg.Queue; q.History {
+		if opts.Since = q.From.Since; q.From.First {
+			opts.Since = time.Unix(0, 0)
+		}
+	}
+	file, err := archive.Open(a.file, opts)
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func (a *Archive) begin() error {
 		return err
 	}
 	if !a.opts.Raw {
-		a.written, err = readBack(a.path, segments)
+		err = a.readBack(segments)
 	}
 	return err
 }
@@ -242,8 +242,8 @@ func (a *Archive) Last() map[string]uint64 {
 	defer a.mu.Unlock()
 	last := make(map[string]uint64)
 	if a.written != nil {
-		for id := range a.written.bodies {
-			last[id.producer] = max(last[id.producer], id.seq)
+		for producer, of := range a.written.producers {
+			last[producer] = of.last
 		}
 	}
 	return last

@@ -140,6 +140,36 @@ func TestSegmentIsNotRemovedForPartOfIt(t *testing.T) {
 	}
 }
 
+// A history is read again, with more records than a broker sends after a crash.
+func TestHistoryIsWrittenOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	all := numbered(1, 3*maxWritten)
+	hole := maxWritten / 2
+	opts := Options{Fsync: FsyncNever, RotateSize: 4 << 20, Since: time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)}
+	for round, parts := range [][][]sink.Record{{all[:hole], all[hole+1:]}, {all}, {all}} {
+		a, err := Open(path, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range parts {
+			for len(part) > 0 {
+				n := min(1000, len(part))
+				if err := a.Append(t.Context(), part[:n]); err != nil {
+					t.Fatal(err)
+				}
+				part = part[n:]
+			}
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		report, err := Verify(t.Context(), find(t, path), ReadOptions{})
+		if want := int64(len(all) - max(0, 1-round)); err != nil || report.Total.Records != want || report.Duplicates > 0 {
+			t.Fatalf("round %d: got %+v, %d there again, want %d records; %v", round, report.Total, report.Duplicates, want, err)
+		}
+	}
+}
+
 func TestForgedIDHidesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.log")
 	for _, text := range []string{"forged", "real"} {
