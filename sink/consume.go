@@ -104,6 +104,9 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		c.Abort()
 	}
 	if ctx.Err() != nil {
+		if err != nil && t.failed == nil && t.Drain > 0 && t.Queue.temporary() {
+			t.Notify(Notice{Remark: "the connection was lost before all that waited in this tail's queue was written: the rest is lost with it"})
+		}
 		return nil
 	}
 	return err
@@ -354,6 +357,15 @@ func (s *subscription) finish(ctx context.Context) error {
 	}
 	if err := s.pause(); err != nil {
 		return err
+	}
+	if s.Drain > 0 && s.Queue.temporary() {
+		waiting, _, err := s.in.Look(s.queue, true)
+		if err != nil {
+			return err
+		}
+		if waiting > 0 {
+			s.Notify(Notice{Remark: fmt.Sprintf("%d messages are lost with this tail's queue: they could not be written within %v", waiting, s.Drain)})
+		}
 	}
 	s.takeRest(ctx)
 	if len(s.sequences.open) > 0 && s.failed == nil { // what is missing is told soon

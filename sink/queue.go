@@ -40,6 +40,9 @@ type Queue struct {
 
 func (q *Queue) temporary() bool { return q.Name == "" && !q.History }
 
+// ErrStream is the cause of an Error about a Queue.Name that is a stream's.
+var ErrStream = errors.New("the queue is a stream")
+
 // subscription is a queue, bound to the exchange, and what has come from it over
 // one connection.
 type subscription struct {
@@ -154,6 +157,12 @@ func (s *subscription) declareNamed(c *link.Conn) error {
 	differs, err := c.DeclareQueue(s.queue, args)
 	if err != nil {
 		return err
+	}
+	if differs != "" {
+		if _, err := c.StreamArguments(s.queue); err == nil {
+			return link.Unmendable(fmt.Sprintf("queue %q on %s is a stream, which does not know what its readers have had", s.queue, c.Endpoint),
+				"name another queue, or read the stream as a history", ErrStream)
+		}
 	}
 	if differs != "" && differs != s.differs {
 		s.differs = differs

@@ -123,6 +123,65 @@ func TestNamedQueueWithOtherArguments(t *testing.T) {
 	})
 }
 
+func TestNamedQueueThatIsAStream(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		cfg := sink.Config{URL: b.URL, Exchange: exchange, Queue: sink.Queue{Name: named(t, b, exchange)}}
+		b.Use(t, func(ch *amqp.Channel) {
+			if _, err := ch.QueueDeclare(cfg.Queue.Name, true, false, false, false, amqp.Table{"x-queue-type": "stream"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if err := <-launchTail(t, cfg).done; !errors.Is(err, sink.ErrStream) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestTheEndOfADrainIsTold cuts the connection while what waits is written at the
+// end: the queue is gone with it.
+func TestTheEndOfADrainIsTold(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		proxy := b.Proxy(t)
+		exchange := b.Exchange(t)
+		tl := startTail(t, sink.Config{URL: proxy.URL, Exchange: exchange, Drain: soon, Prefetch: 4})
+		release := tl.hold()
+		p := newProducer(t, b, exchange)
+		for seq := 1; seq <= 100; seq++ {
+			p.publish(numbered(seq))
+		}
+		tl.stop()
+		proxy.Cut()
+		release()
+		tl.told("before all that waited in this tail's queue was written")
+		if err := <-tl.done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestWhatADrainLeavesIsTold has no time for what waits.
+func TestWhatADrainLeavesIsTold(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		tl := startTail(t, sink.Config{URL: b.URL, Exchange: exchange, Drain: time.Nanosecond, Prefetch: 4})
+		release := tl.hold()
+		p := newProducer(t, b, exchange)
+		for seq := 1; seq <= 100; seq++ {
+			p.publish(numbered(seq))
+		}
+		tl.stop()
+		release()
+		n := tl.told("messages are lost with this tail's queue").Remark
+		if err := <-tl.done; err != nil {
+			t.Error(err)
+		}
+		if got, want := n, fmt.Sprintf("%d messages are lost", 100-len(tl.records)); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
 // TestAStalledWriterCanBeWaitedFor ends a tail whose Writer is stuck.
 func TestAStalledWriterCanBeWaitedFor(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -68,6 +69,8 @@ func (a *archiveFlags) check() error {
 		return usagef("--file - is no file; logtail -o json writes to standard output")
 	case a.queue != "" && a.file == "":
 		return usagef("--queue needs --file")
+	case strings.HasPrefix(a.queue, "amq."):
+		return usagef("names of queues that begin with amq. are the broker's own; give --queue another")
 	case a.queue == "" && (a.quorum || a.queueMax > 0):
 		return usagef("--quorum and --queue-max need --queue")
 	case a.every > 0 && time.Duration(a.every) < time.Millisecond:
