@@ -79,14 +79,25 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		return err
 	}
 	t.Notify(Notice{Connected: c.Endpoint.String()})
-	t.busy, t.work = s.in.Crowded(), s.whileWriting
-	err = s.receive(ctx)
-	t.busy, t.work = nil, nil
+	for {
+		t.busy, t.work = s.in.Crowded(), s.whileWriting
+		err = s.receive(ctx)
+		t.busy, t.work = nil, nil
+		if err != nil {
+			err = s.closedBy(err)
+		}
+		if err == nil || t.failed != nil || !s.goOn(err) {
+			break
+		}
+	}
 	if s.last > 0 {
 		c.Useful()
 	}
 	if err == nil && t.failed == nil {
 		err = s.finish(ctx)
+	}
+	if t.failed != nil && s.commit != nil {
+		s.tellLeft()
 	}
 	if err != nil {
 		// What has been handed over is counted as seen, and would be missed in
@@ -103,6 +114,9 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		c.Abort()
 	}
 	if ctx.Err() != nil {
+		if err != nil && t.failed == nil && t.Drain > 0 && t.Queue.temporary() {
+			t.Notify(Notice{Remark: "the connection was lost before all that waited in this tail's queue was written: the rest is lost with it"})
+		}
 		return nil
 	}
 	return err
@@ -349,7 +363,7 @@ func (s *subscription) acknowledge(ctx context.Context) error {
 			return nil
 		}
 	}
-	s.unacked = 0
+	s.unacked, s.acked = 0, s.flushed
 	return s.in.Ack(s.flushed)
 }
 
@@ -373,6 +387,15 @@ func (s *subscription) finish(ctx context.Context) error {
 	}
 	if err := s.pause(); err != nil {
 		return err
+	}
+	if s.Drain > 0 && s.Queue.temporary() {
+		waiting, _, err := s.in.Look(s.queue, true)
+		if err != nil {
+			return err
+		}
+		if waiting > 0 {
+			s.Notify(Notice{Remark: fmt.Sprintf("%d messages are lost with this tail's queue: they could not be written within %v", waiting, s.Drain)})
+		}
 	}
 	s.takeRest(ctx)
 	if len(s.sequences.open) > 0 && s.failed == nil { // what is missing is told soon

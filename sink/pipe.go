@@ -59,6 +59,7 @@ const (
 
 func newPipe(cfg Config, w Writer) *pipe {
 	p := &pipe{Config: cfg, writer: w, sequences: newSequences()}
+	p.sequences.known = cfg.Known
 	if c, ok := w.(Committer); ok {
 		p.commit = c.Commit
 	}

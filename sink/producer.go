@@ -16,6 +16,7 @@ type producer struct {
 	dropped     uint64        // as the producer last said
 	connection  int           // our own, when it was last heard
 	jumps       int           // of the history, until then
+	before      bool          // it was not heard since: last is what Config.Known says
 	records     int
 	seen        time.Time
 
@@ -31,6 +32,7 @@ type hole struct {
 	told    bool
 	away    bool      // this tail was disconnected in between
 	removed bool      // a history had lost records in between
+	before  bool      // between what was known and the first that came
 	dropped uint64    // how many of them the producer says it dropped
 	since   time.Time // when the producer was heard before
 	at      time.Time // and behind it
@@ -80,7 +82,7 @@ func (p *producer) addFilled(seq uint64) {
 }
 
 // cause is why records are missing, as far as is known.
-type cause struct{ dropped, away, removed, full bool }
+type cause struct{ dropped, away, removed, full, before bool }
 
 // text says it of n records, lost of which the producer dropped.
 func (c cause) text(n, lost uint64) string {
@@ -88,6 +90,8 @@ func (c cause) text(n, lost uint64) string {
 	switch {
 	case c.removed:
 		others = "the history's retention removed them before they were read"
+	case c.before:
+		others = "they are behind what was there before, and have not come since"
 	case c.away:
 		others = "they passed while this tail was disconnected"
 	case c.full:
@@ -123,7 +127,7 @@ func (s *sequences) tellHoles(p *producer, now time.Time, wait time.Duration) {
 		if s.shared {
 			continue // another has them
 		}
-		why := cause{dropped: h.dropped > 0, away: h.away, removed: h.removed, full: !h.away && s.full.After(h.since.Add(-settle))}
+		why := cause{dropped: h.dropped > 0, away: h.away, removed: h.removed, before: h.before, full: !h.away && s.full.After(h.since.Add(-settle))}
 		if h.dropped == h.Count() {
 			why = cause{dropped: true}
 		}

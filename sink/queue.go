@@ -1,8 +1,12 @@
 package sink
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/link"
 )
@@ -36,6 +40,9 @@ type Queue struct {
 
 func (q *Queue) temporary() bool { return q.Name == "" && !q.History }
 
+// ErrStream is the cause of an Error about a Queue.Name that is a stream's.
+var ErrStream = errors.New("the queue is a stream")
+
 // subscription is a queue, bound to the exchange, and what has come from it over
 // one connection.
 type subscription struct {
@@ -56,6 +63,7 @@ type subscription struct {
 
 	unacked int         // messages flushed and not acknowledged
 	flushed uint64      // delivery tag of the last of them
+	acked   uint64      // delivery tag of the last message that is acknowledged
 	late    *time.Timer // for acknowledging fewer than are worth it
 }
 
@@ -150,6 +158,12 @@ func (s *subscription) declareNamed(c *link.Conn) error {
 	if err != nil {
 		return err
 	}
+	if differs != "" {
+		if _, err := c.StreamArguments(s.queue); err == nil {
+			return link.Unmendable(fmt.Sprintf("queue %q on %s is a stream, which does not know what its readers have had", s.queue, c.Endpoint),
+				"name another queue, or read the stream as a history", ErrStream)
+		}
+	}
 	if differs != "" && differs != s.differs {
 		s.differs = differs
 		s.Notify(Notice{Remark: fmt.Sprintf("queue %q exists with other arguments, and is used as it is: %s", s.queue, differs)})
@@ -214,6 +228,65 @@ func (s *subscription) tellBehind(messages int) {
 	if messages != s.behind {
 		s.behind = messages
 		s.Notify(Notice{Behind: &messages})
+	}
+}
+
+// goOn opens another channel in place of one that the broker has closed, RabbitMQ
+// by its consumer_timeout, since nothing was acknowledged for long. A temporary queue
+// would be gone with the connection, and what waits in it. What was handed over comes
+// again, before all else. It reports whether messages come again.
+func (s *subscription) goOn(because error) bool {
+	if !s.Queue.temporary() {
+		return false
+	}
+	if refusal, ok := errors.AsType[*amqp.Error](because); !ok || refusal.Code != amqp.PreconditionFailed {
+		return false
+	}
+	in, err := s.conn.Consumer()
+	if err != nil {
+		return false
+	}
+	s.in, s.came, s.at = in, nil, 0
+	s.pending, s.last, s.unacked, s.flushed, s.acked = 0, 0, 0, 0, 0
+	if s.start() != nil {
+		return false
+	}
+	s.Notify(Notice{Remark: "the broker waited too long for acknowledgements and closed the channel: going on with the same queue"})
+	return true
+}
+
+// closedBy returns why the channel has ended, where err is but that it has.
+func (s *subscription) closedBy(err error) error {
+	if refusal, ok := errors.AsType[*amqp.Error](err); ok && refusal.Code != amqp.ErrClosed.Code {
+		return err
+	}
+	select {
+	case reason := <-s.in.Closed():
+		return cmp.Or(reason, err)
+	case <-time.After(100 * time.Millisecond):
+		return err
+	}
+}
+
+// tellLeft tells how many messages are not acknowledged, after the Writer has
+// failed, and what becomes of them.
+func (s *subscription) tellLeft() {
+	if s.pause() != nil {
+		return // the channel is gone
+	}
+	for range s.in.Ended() {
+	}
+	last := s.last
+	for d := s.next(); d != nil; d = s.next() {
+		last = d.Tag
+	}
+	waiting, _, err := s.in.Look(s.queue, s.Queue.temporary())
+	if n := waiting + int(last-s.acked); err == nil && n > 0 {
+		text := fmt.Sprintf("%d messages are not acknowledged, and lost with this tail's queue", n)
+		if !s.Queue.temporary() {
+			text = fmt.Sprintf("%d messages are not acknowledged, and wait in queue %q", n, s.queue)
+		}
+		s.Notify(Notice{Remark: text})
 	}
 }
 

@@ -1,8 +1,10 @@
 package sink_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +123,65 @@ func TestNamedQueueWithOtherArguments(t *testing.T) {
 	})
 }
 
+func TestNamedQueueThatIsAStream(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		cfg := sink.Config{URL: b.URL, Exchange: exchange, Queue: sink.Queue{Name: named(t, b, exchange)}}
+		b.Use(t, func(ch *amqp.Channel) {
+			if _, err := ch.QueueDeclare(cfg.Queue.Name, true, false, false, false, amqp.Table{"x-queue-type": "stream"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if err := <-launchTail(t, cfg).done; !errors.Is(err, sink.ErrStream) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestTheEndOfADrainIsTold cuts the connection while what waits is written at the
+// end: the queue is gone with it.
+func TestTheEndOfADrainIsTold(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		proxy := b.Proxy(t)
+		exchange := b.Exchange(t)
+		tl := startTail(t, sink.Config{URL: proxy.URL, Exchange: exchange, Drain: soon, Prefetch: 4})
+		release := tl.hold()
+		p := newProducer(t, b, exchange)
+		for seq := 1; seq <= 100; seq++ {
+			p.publish(numbered(seq))
+		}
+		tl.stop()
+		proxy.Cut()
+		release()
+		tl.told("before all that waited in this tail's queue was written")
+		if err := <-tl.done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestWhatADrainLeavesIsTold has no time for what waits.
+func TestWhatADrainLeavesIsTold(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		tl := startTail(t, sink.Config{URL: b.URL, Exchange: exchange, Drain: time.Nanosecond, Prefetch: 4})
+		release := tl.hold()
+		p := newProducer(t, b, exchange)
+		for seq := 1; seq <= 100; seq++ {
+			p.publish(numbered(seq))
+		}
+		tl.stop()
+		release()
+		n := tl.told("messages are lost with this tail's queue").Remark
+		if err := <-tl.done; err != nil {
+			t.Error(err)
+		}
+		if got, want := n, fmt.Sprintf("%d messages are lost", 100-len(tl.records)); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
 // TestAStalledWriterCanBeWaitedFor ends a tail whose Writer is stuck.
 func TestAStalledWriterCanBeWaitedFor(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
@@ -177,6 +238,59 @@ func TestBehindIsTold(t *testing.T) {
 		}
 		if err := tl.end(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// full is an archive whose disk takes nothing.
+type full struct{ failing }
+
+func (full) Append(ctx context.Context, _ []sink.Record) error {
+	<-ctx.Done()
+	return errFull
+}
+
+func (full) Commit(context.Context) error { return errFull }
+
+var errFull = errors.New("no space left")
+
+// TestWhatAFullDiskLeavesIsTold ends archives that could write nothing.
+func TestWhatAFullDiskLeavesIsTold(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		for _, test := range []struct {
+			kept bool
+			want string
+		}{
+			{false, "300 messages are not acknowledged, and lost with this tail's queue"},
+			{true, "300 messages are not acknowledged, and wait in queue "},
+		} {
+			exchange := b.Exchange(t)
+			cfg := sink.Config{URL: b.URL, Exchange: exchange, MaxLength: -1, MaxBytes: -1, Drain: time.Second}
+			if test.kept {
+				cfg.Queue.Name = named(t, b, exchange)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			connected := make(chan struct{})
+			var told []string
+			cfg.Notify = func(n sink.Notice) {
+				if told = append(told, n.String()); n.Connected != "" {
+					close(connected)
+				}
+			}
+			done := make(chan error)
+			go func() { done <- sink.Tail(ctx, cfg, full{}) }()
+			<-connected
+			p := newProducer(t, b, exchange)
+			for seq := 1; seq <= 300; seq++ {
+				p.publish(numbered(seq))
+			}
+			stop()
+			if err := <-done; !errors.Is(err, errFull) {
+				t.Errorf("got %v", err)
+			}
+			if !slices.ContainsFunc(told, func(text string) bool { return strings.HasPrefix(text, test.want) }) {
+				t.Errorf("told %q, want %q", told, test.want)
+			}
 		}
 	})
 }

@@ -20,11 +20,12 @@ type sequences struct {
 	producers  map[producerID]*producer
 	young, old *list.List // of *producer, the one heard last in front; see hear
 	seed       maphash.Seed
-	sums       sums      // of what was shown
-	connection int       // counts our own
-	jumps      int       // counts where a history had lost records before they were read
-	shared     bool      // others receive some of the records: what is missing is not judged
-	full       time.Time // when this tail's queue was last seen at its bound
+	sums       sums              // of what was shown
+	connection int               // counts our own
+	jumps      int               // counts where a history had lost records before they were read
+	shared     bool              // others receive some of the records: what is missing is not judged
+	full       time.Time         // when this tail's queue was last seen at its bound
+	known      map[string]uint64 // Config.Known
 
 	open  map[*producer]struct{} // with holes that are not told, or that were filled
 	ready []Notice               // to be told now: more would be held than is bounded
@@ -121,13 +122,14 @@ func (s *sequences) ahead(p *producer, e *envelope.Envelope, seq uint64, now tim
 			dropped: min(missing, e.Dropped-min(e.Dropped, p.dropped)),
 			away:    s.connection != p.connection,
 			removed: s.jumps != p.jumps,
+			before:  p.before,
 			since:   p.seen,
 			at:      now,
 		})
 		p.untold++
 		s.open[p] = struct{}{}
 	}
-	p.last, p.dropped, p.connection, p.jumps = seq, e.Dropped, s.connection, s.jumps
+	p.last, p.dropped, p.connection, p.jumps, p.before = seq, e.Dropped, s.connection, s.jumps, false
 }
 
 // trim tells the holes of a producer, and forgets the older ones.
@@ -146,7 +148,10 @@ func (s *sequences) hear(e *envelope.Envelope, seq uint64) *producer {
 			s.forget()
 		}
 		p = &producer{id: id, first: seq, last: seq - 1, dropped: e.Dropped, connection: s.connection, jumps: s.jumps}
-		if e.Dropped > 0 && e.Dropped >= seq-1 && seq <= farthest {
+		switch last, known := s.known[e.Producer]; {
+		case known:
+			p.first, p.last, p.before = last+1, last, true
+		case e.Dropped > 0 && e.Dropped >= seq-1 && seq <= farthest:
 			p.first, p.last, p.dropped = 1, 0, 0 // it had dropped all there were
 		}
 		p.place = s.young.PushFront(p)

@@ -26,6 +26,8 @@ func script(t *testing.T, steps string) {
 			s.connection++
 		case "full":
 			s.full = now
+		case "archived5":
+			s.known = map[string]uint64{"p": 5}
 		case "later":
 			now = now.Add(settle)
 			told.Reset()
@@ -85,6 +87,10 @@ func TestGapsAndDuplicates(t *testing.T) {
 		{"one notice a cause", "5 7 9 11 13/1 15/2 later=[{66}{88}{1010}]&" + unknown + "&[{1212}{1414}]&" + drops},
 		{"dropped count from before we came", "50/10 51/10 53/10 later=[{5252}]"},
 		{"the last number", "18446744073709551614 18446744073709551615 18446744073709551615=dup 18446744073709551614=dup later=2records"},
+		{"behind what is archived", "archived5 6 7 later"},
+		{"a gap behind what is archived", "archived5 9 later=[{68}]&behindwhatwasthere 8 11 later=filled[{88}]&[{1010}]&" + unknown},
+		{"archived, and sent again", "archived5 4 5 6 5!other 6=dup later=1records"},
+		{"archived, and dropped by the producer", "archived5 9/50 10/50 later=[{68}]"},
 		{"a leap is not followed", "5 9223372036854775807 6 7 later=1recordshaveanumbertoofarahead 9 later=[{88}]"},
 		{"nor one that comes first", "9223372036854775807 5 6 8 later=[{77}]"},
 	} {

@@ -131,6 +131,11 @@ type Config struct {
 	// leaves the rest.
 	Drain time.Duration
 
+	// Known are the highest sequence numbers of producers that are there already, as
+	// of an archive that is gone on with: what is missing between them and the first
+	// that come is told as a gap. May be nil.
+	Known map[string]uint64
+
 	// Filter says which records are written; the others are acknowledged. May be
 	// nil. It may keep nothing of the record.
 	Filter func(*Record) bool

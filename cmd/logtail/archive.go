@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -69,6 +70,8 @@ func (a *archiveFlags) check() error {
 		return usagef("--file - is no file; logtail -o json writes to standard output")
 	case a.queue != "" && a.file == "":
 		return usagef("--queue needs --file")
+	case strings.HasPrefix(a.queue, "amq."):
+		return usagef("names of queues that begin with amq. are the broker's own; give --queue another")
 	case a.queue == "" && (a.quorum || a.queueMax > 0):
 		return usagef("--quorum and --queue-max need --queue")
 	case a.every > 0 && time.Duration(a.every) < time.Millisecond:
@@ -146,7 +149,13 @@ func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Co
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(archiveGC)
 	}
-	file, err := archive.Open(a.file, a.options(u))
+	opts := a.options(u)
+	if q := &cfg.Queue; q.History {
+		if opts.Since = q.From.Since; q.From.First {
+			opts.Since = time.Unix(0, 0)
+		}
+	}
+	file, err := archive.Open(a.file, opts)
 	if err != nil {
 		return err
 	}
@@ -160,6 +169,9 @@ func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Co
 	}()
 	defer onSignals(u, file)()
 	a.settings(&cfg)
+	if selected.match.All() { // else what is not in the archive need not be missing
+		cfg.Known = file.Last()
+	}
 	counted := &counter{Archive: file}
 	err = selected.run(ctx, cfg, counted, sink.Tail)
 	u.notice("archived %d records to %s", counted.safe, a.file)

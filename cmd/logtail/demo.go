@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,10 +21,11 @@ const demoDescription = `Start an embedded broker and three sample services that
 and watch them, until Ctrl-C. Other logtails can watch the same broker.`
 
 type demoCommand struct {
-	tail  tailCommand
-	lasts time.Duration
-	web   bool
-	page  pageFlags
+	tail    tailCommand
+	lasts   time.Duration
+	web     bool
+	page    pageFlags
+	history sizeOrNone
 }
 
 func newDemo(u *ui) *cobra.Command {
@@ -46,6 +48,7 @@ func newDemo(u *ui) *cobra.Command {
 	group(cmd, groupOutput, d.tail.keys.register)
 	group(cmd, "Demo", func(f *pflag.FlagSet) {
 		f.Var((*duration)(&d.lasts), "for", "end by itself after this `TIME`, 10s say")
+		d.history.register(f)
 		f.BoolVar(&d.web, "web", false, "show them in a page, as logtail serve does, in place of the terminal")
 	})
 	group(cmd, groupPage, d.page.registerListen)
@@ -70,16 +73,11 @@ func (d *demoCommand) run(ctx context.Context, flags *pflag.FlagSet) (err error)
 	}
 	ctx, cancel := d.tail.whileRead(ctx)
 	defer cancel()
-	server, err := broker.Listen(&broker.Config{Addr: "127.0.0.1:0"})
+	server, err := d.start()
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	if err := server.KeepHistory("logs", int64(defaultHistory)); err != nil {
-		return err
-	}
-	d.tail.notice("three sample services, web, worker and cron, log to the embedded broker at %s", server.URL())
-	d.tail.notice("watch them from another terminal, too: logtail -l warn -u %s", server.URL())
 	d.tail.count(selected)
 	if d.tail.keys.on {
 		return d.tail.interact(ctx, flags, selected, func(ctx context.Context, w sink.Writer) error {
@@ -98,6 +96,34 @@ func (d *demoCommand) run(ctx context.Context, flags *pflag.FlagSet) (err error)
 	return page.during(ctx, func(ctx context.Context) error {
 		return d.watch(ctx, server.DialURL(), selected, page.ring, page.notify(d.show))
 	})
+}
+
+// start starts the broker, where another logtail looks for one if that is free, and
+// says how to reach it.
+func (d *demoCommand) start() (*broker.Server, error) {
+	cfg := broker.Config{Addr: defaultListen, Memory: brokerMemory + int64(d.history.size)}
+	server, err := broker.Listen(&cfg)
+	elsewhere := ""
+	if errors.Is(err, syscall.EADDRINUSE) {
+		cfg.Addr = "127.0.0.1:0"
+		if server, err = broker.Listen(&cfg); err == nil {
+			elsewhere = " -u " + server.URL()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	example := "-l warn"
+	if d.history.size > 0 {
+		if err := server.KeepHistory("logs", int64(d.history.size)); err != nil {
+			server.Close()
+			return nil, err
+		}
+		example = "--since 1m"
+	}
+	d.tail.notice("three sample services, web, worker and cron, log to the embedded broker at %s", server.URL())
+	d.tail.notice("watch them from another terminal, too: logtail %s%s", example, elsewhere)
+	return server, nil
 }
 
 // watch tails to w while the services run. The tail ends after them, so that it

@@ -36,8 +36,7 @@ func (e *embeddedFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&e.passwordFile, "password-file", "", "file at `PATH` that holds their password")
 	f.StringVar(&e.tlsCert, "tls-cert", "", "certificate at `PATH`, in PEM, with which the embedded broker speaks TLS")
 	f.StringVar(&e.tlsKey, "tls-key", "", "its key at `PATH`, in PEM")
-	e.history.size = defaultHistory
-	f.Var(&e.history, "history-size", "`SIZE` of the past to keep for logtail --since; 0 for none")
+	e.history.register(f)
 }
 
 // check finds flags that do not go together.
@@ -133,6 +132,12 @@ func (h noticeHandler) WithGroup(string) slog.Handler      { return h }
 
 // sizeOrNone is a size that may be zero.
 type sizeOrNone struct{ size }
+
+// register registers it as the size of an embedded broker's history.
+func (s *sizeOrNone) register(f *pflag.FlagSet) {
+	s.size = defaultHistory
+	f.Var(s, "history-size", "`SIZE` of the past to keep for logtail --since; 0 for none")
+}
 
 // Set implements pflag.Value.
 func (s *sizeOrNone) Set(text string) error {

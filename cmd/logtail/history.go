@@ -113,10 +113,10 @@ func (h *historyCommand) create(ctx context.Context) error {
 		return err
 	}
 	if differs != "" {
-		h.notice("%s exists with other arguments, which stay as they are: %s", sink.HistoryName(cfg.Exchange), differs)
-		h.hint("arguments can't be changed: set a policy, as in rabbitmqctl set_policy --apply-to queues history " +
-			fmt.Sprintf(`'^%s$' '{"max-age":"%ds","max-length-bytes":%d}'`, regexp.QuoteMeta(sink.HistoryName(cfg.Exchange)), int64(time.Duration(h.age).Seconds()), h.size) +
-			", or delete it and create it again")
+		name := sink.HistoryName(cfg.Exchange)
+		h.notice("%s exists with other arguments, which stay as they are: %s", name, differs)
+		h.hint(fmt.Sprintf("arguments can't be changed: set a policy, which overrides them, as in rabbitmqctl set_policy --apply-to queues '%s' '^%s$' "+
+			`'{"max-age":"%ds","max-length-bytes":%d}', or delete it and create it again`, name, regexp.QuoteMeta(name), int64(time.Duration(h.age).Seconds()), h.size))
 		return nil
 	}
 	h.notice("%s keeps the records of exchange %s from now on", sink.HistoryName(cfg.Exchange), cfg.Exchange)

@@ -2,11 +2,16 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/slogcast/slogcast/internal/brokertest"
 	"github.com/slogcast/slogcast/sink"
@@ -84,6 +89,62 @@ func TestArchiveFullDisk(t *testing.T) { // F44
 		report, err := archive.Verify(t.Context(), sources, archive.ReadOptions{})
 		if err != nil || !report.Whole() || report.Total.Records != n || report.Duplicates > 0 {
 			t.Errorf("got %+v, %v", report, err)
+		}
+	})
+}
+
+// logtail is ended while its disk is full: it says how much is left where.
+func TestArchiveCommandEndsOnAFullDisk(t *testing.T) {
+	if !*full {
+		t.Log("not run: it needs -full and root")
+		return
+	}
+	binary := buildLogtail(t)
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		const n = 8000 // of 250 bytes
+		for _, queue := range []string{"", "archive.full"} {
+			dir, exchange := t.TempDir(), b.Exchange(t)
+			if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+				t.Fatalf("mount: %v", err)
+			}
+			defer syscall.Unmount(dir, syscall.MNT_DETACH)
+			path := filepath.Join(dir, "app.log")
+			args := []string{"--file", path, "--exchange", exchange}
+			want := `hint: (\d+) records that had come are lost with this tail's queue`
+			if queue != "" {
+				args = append(args, "--queue", queue)
+				want = `hint: (\d+) records that had come wait in queue "archive.full"`
+			}
+			c := startArchiver(t, binary, b.URL, args...)
+			<-c.connected
+			publish(t, b, exchange, n)
+			for late := time.After(soon); !strings.Contains(c.said(), "no space left"); {
+				select {
+				case <-time.After(10 * time.Millisecond):
+				case <-late:
+					t.Fatalf("the disk does not get full; it said %s", c.said())
+				}
+			}
+			said := c.end(1)
+			if !regexp.MustCompile(want).MatchString(said) {
+				t.Errorf("it said %s", said)
+			}
+			m := regexp.MustCompile(`(\d+) messages are not acknowledged, and (lost|wait)`).FindStringSubmatch(said)
+			if m == nil {
+				t.Fatalf("it said %s", said)
+			}
+			t.Log(m[0])
+			text, err := os.ReadFile(path)
+			if err != nil || len(text) == 0 || text[len(text)-1] != '\n' {
+				t.Errorf("the file ends in half a line: %v", err)
+			}
+			if queue == "" {
+				continue
+			}
+			if left := waiting(t, b, queue); m[1] != fmt.Sprint(left) {
+				t.Errorf("%d are left, it said %s", left, m[0])
+			}
+			b.Use(t, func(ch *amqp.Channel) { _, _ = ch.QueueDelete(queue, false, false, false) })
 		}
 	})
 }

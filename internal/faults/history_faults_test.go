@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -182,4 +183,72 @@ func (b *backward) check(all *sightings) (shown int) {
 		}
 	}
 	return shown
+}
+
+// TestHistoryFirstRecord measures how long a tail that begins a second ago takes to
+// its first record, at the end of a stream of 10 million records in batches, and of
+// a million without. It is about the disk, which the embedded broker does without.
+func TestHistoryFirstRecord(t *testing.T) {
+	if !*full {
+		t.Log("not measured: it needs -full")
+		return
+	}
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		if b.Name == "embedded" {
+			return
+		}
+		firstRecord(t, b, 10_000_000, 100)
+		firstRecord(t, b, 1_000_000, 1)
+	})
+}
+
+func firstRecord(t *testing.T, b *brokertest.Broker, records, batch int) {
+	exchange := b.Exchange(t)
+	cfg := sink.Config{URL: b.URL, Exchange: exchange, Queue: sink.Queue{History: true}}
+	if _, err := sink.CreateHistory(t.Context(), cfg, sink.Retention{MaxBytes: 10e9}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := sink.DeleteHistory(context.Background(), cfg); err != nil {
+			t.Error(err)
+		}
+	}()
+	h, err := handler.New(b.URL, &handler.Options{
+		Exchange: exchange, Buffer: 64 << 20, Overflow: handler.Block, BlockTimeout: patience, Batch: handler.Batch{Records: batch},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(h)
+	for n := range records {
+		log.Info("numbered", "n", n, "fill", "a record of a usual length, as services write it", "path", "/cart/checkout")
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		publish(t, b, exchange, 1)
+		began := time.Now()
+		cfg.Queue.From.Since = began.Add(-time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), soon)
+		first := &firstWrite{stop: stop}
+		if err := sink.Tail(ctx, cfg, first); err != nil || first.at.IsZero() {
+			t.Fatalf("no record came: %v", err)
+		}
+		t.Logf("%d records, %d a message: the first of the last second after %v", records, batch, first.at.Sub(began).Round(time.Millisecond))
+	}
+}
+
+// firstWrite is a Writer that ends its Tail.
+type firstWrite struct {
+	stop func()
+	at   time.Time
+}
+
+func (f *firstWrite) Write(context.Context, []sink.Record) error {
+	if f.at.IsZero() {
+		f.at = time.Now()
+	}
+	f.stop()
+	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,10 +40,7 @@ var gapNotice = regexp.MustCompile(`#(\d+)(?:-#?(\d+))?`)
 
 func startLogtail(r *run, url string) *logtail {
 	r.t.Helper()
-	binary := filepath.Join(r.t.TempDir(), "logtail")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/logtail").CombinedOutput(); err != nil {
-		r.t.Fatalf("build logtail: %v\n%s", err, out)
-	}
+	binary := buildLogtail(r.t)
 	l := &logtail{t: r.t, shown: map[int]int{}, told: map[int]bool{}, connected: make(chan struct{})}
 	l.cmd = exec.Command(binary, "--output", "json", "--exchange", r.exchange)
 	l.cmd.Env = append(l.cmd.Environ(), "LOGTAIL_URL="+url)

@@ -32,6 +32,7 @@ type Archive struct {
 	oldEnd  int64      // of old, and from oldSafe the lines of the group from oldRun
 	oldRun  int
 	end     int64     // where the next write should land
+	mark    []byte    // what is before end, while nothing of the group is in the file
 	due     time.Time // when the clock asks for a segment; zero when it does not
 	latest  time.Time // end of the newest segment
 	group   group
@@ -68,7 +69,7 @@ func Open(path string, opts Options) (*Archive, error) {
 	return open(path, opts, openFile)
 }
 
-func open(path string, opts Options, openFile func(string, int, os.FileMode) (file, error)) (a *Archive, err error) {
+func open(path string, opts Options, openFile func(string, int, os.FileMode) (file, error)) (_ *Archive, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open archive: %w", err)
@@ -77,7 +78,7 @@ func open(path string, opts Options, openFile func(string, int, os.FileMode) (fi
 	if opts, err = opts.withDefaults(); err != nil {
 		return nil, err
 	}
-	a = &Archive{path: path, names: newNamer(path), opts: opts, openFile: openFile, stop: make(chan struct{})}
+	a := &Archive{path: path, names: newNamer(path), opts: opts, openFile: openFile, stop: make(chan struct{})}
 	if err := a.names.check(path); err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func (a *Archive) begin() error {
 		return err
 	}
 	if !a.opts.Raw {
-		a.written, err = readBack(a.path, segments)
+		err = a.readBack(segments)
 	}
 	return err
 }
@@ -231,6 +232,21 @@ func (a *Archive) add(ctx context.Context, r *sink.Record) error {
 	g.lines = append(g.lines, g.next...)
 	g.records++
 	return nil
+}
+
+// Last returns the highest sequence number of each producer of which the archive
+// had a record when it was opened, among those that were written last: what Tail
+// goes on behind.
+func (a *Archive) Last() map[string]uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last := make(map[string]uint64)
+	if a.written != nil {
+		for producer, of := range a.written.producers {
+			last[producer] = of.last
+		}
+	}
+	return last
 }
 
 // Reopen makes sure that what is written from now on goes to the file that has

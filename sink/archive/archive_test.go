@@ -108,7 +108,9 @@ type faulty struct {
 	*os.File
 	room     int   // bytes that Write takes
 	again    int   // as room, after that
+	full     error // of Write without room; if nil, ENOSPC
 	syncFail error // what the next Sync returns
+	kept     bool  // Truncate fails
 }
 
 func (f *faulty) Write(p []byte) (int, error) {
@@ -117,7 +119,14 @@ func (f *faulty) Write(p []byte) (int, error) {
 	}
 	n, _ := f.File.Write(p[:f.room])
 	f.room, f.again = cmp.Or(f.again, 1<<20), 0 // somebody makes room
-	return n, syscall.ENOSPC
+	return n, cmp.Or(f.full, error(syscall.ENOSPC))
+}
+
+func (f *faulty) Truncate(size int64) error {
+	if f.kept {
+		return syscall.EPERM
+	}
+	return f.File.Truncate(size)
 }
 
 func (f *faulty) Sync() error {
@@ -172,6 +181,86 @@ func TestFailingDiskLeavesNoTornLineAndNoDuplicate(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Whoever may have no more of the disk, or is told so by fsync, makes room as well.
+func TestRoomIsMadeByTheOldestSegment(t *testing.T) {
+	for name, broken := range map[string]faulty{
+		"ENOSPC":          {full: syscall.ENOSPC},
+		"EDQUOT":          {full: syscall.EDQUOT},
+		"EDQUOT of fsync": {room: 1000, syncFail: syscall.EDQUOT},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "app.log")
+			oldest := newNamer(path).segment(time.Now().Add(-time.Hour))
+			if err := os.WriteFile(oldest, []byte("{}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			opts := Options{Retry: time.Millisecond, Keep: Retention{FreeBytes: 1}}
+			first := true
+			a, err := open(path, opts, func(path string, flag int, mode os.FileMode) (file, error) {
+				f, err := os.OpenFile(path, flag, mode)
+				if !first || err != nil {
+					return f, err
+				}
+				first, broken.File = false, f
+				return &broken, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Close()
+			if err := a.Write(t.Context(), lines("one")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(oldest); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the oldest segment is there: %v", err)
+			}
+		})
+	}
+}
+
+// With --fsync rotate records were acknowledged before: that they may be gone is
+// said, once.
+func TestFailedFsyncOfASegmentIsSaid(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	var said []string
+	opts := Options{Fsync: FsyncRotate, OnNotice: func(text string) { said = append(said, text) }}
+	broken := &faulty{room: 1000, syncFail: syscall.EIO}
+	a, err := open(path, opts, func(path string, flag int, mode os.FileMode) (_ file, err error) {
+		if broken.File != nil {
+			return os.OpenFile(path, flag, mode)
+		}
+		broken.File, err = os.OpenFile(path, flag, mode)
+		return broken, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.Write(t.Context(), lines("one")), a.Rotate(), a.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "may not be on the disk") {
+		t.Errorf("said %q", said)
+	}
+}
+
+// A file that can be appended to alone, by chattr say.
+func TestTornLineThatCanNotBeCutIsNotCopiedForEver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	if err := os.WriteFile(path, []byte(`{"msg":"tor`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := open(path, Options{}, func(path string, flag int, mode os.FileMode) (file, error) {
+		f, err := os.OpenFile(path, flag, mode)
+		return &faulty{File: f, kept: true}, err
+	})
+	if !errors.Is(err, syscall.EPERM) {
+		t.Errorf("got %v", err)
+	}
+	if aside, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*.torn")); len(aside) > 0 {
+		t.Errorf("copies are left: %q", aside)
 	}
 }
 

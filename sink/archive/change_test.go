@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slogcast/slogcast/sink"
 )
@@ -74,6 +75,9 @@ var changes = map[string]struct {
 	"replaced by an edited copy": {func(path string) error {
 		return replaceWith(path, func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"m"`), []byte(`"edited"`)) })
 	}, 0},
+	"overwritten with more": {func(path string) error {
+		return os.WriteFile(path, bytes.Repeat(numbered(2000, 2000)[0].AppendLine(nil), 300), 0o600)
+	}, 200},
 	"appended to": {func(path string) error {
 		return appendText(path, string(numbered(1000, 1000)[0].AppendLine(nil)))
 	}, 0},
@@ -189,6 +193,42 @@ func TestSecondWriterIsRefused(t *testing.T) {
 	_, err = Open(path, Options{})
 	if want := fmt.Sprintf("pid %d", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %q in it", err, want)
+	}
+}
+
+// The folder is removed, with the lock, and made again.
+func TestSecondWriterIsRefusedInAnotherFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "app.log")
+	told := make(chan error, 10)
+	a, err := Open(path, Options{Retry: 10 * time.Millisecond, OnError: func(err error) { told <- err }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error)
+	go func() { written <- a.Write(t.Context(), numbered(1, 3)) }()
+	if err := <-told; err == nil {
+		t.Error("no error was told")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	if found := inFolder(t, dir); len(found) != 3 {
+		t.Errorf("got %v", found)
+	}
+	if second, err := Open(path, Options{}); err == nil {
+		second.Close()
+		t.Error("a second writer is not refused")
 	}
 }
 

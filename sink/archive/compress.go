@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -76,6 +77,34 @@ func compressor(w io.Writer, comp Compression) (io.WriteCloser, error) {
 	}
 	const window = 1 << 20 // whoever reads it needs as much memory
 	return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(window))
+}
+
+// sameContent reports whether a compressed file holds all of a segment: another
+// program may have begun to make it.
+func sameContent(ctx context.Context, plain, packed string) bool {
+	a, err := openSegment(segment{path: plain})
+	if err != nil {
+		return false
+	}
+	defer a.Close()
+	b, err := openSegment(segment{path: packed})
+	if err != nil {
+		return false
+	}
+	defer b.Close()
+	for n := 0; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return false
+		}
+		one, err := a.next()
+		two, packedErr := b.next()
+		if err == io.EOF && packedErr == io.EOF {
+			return true
+		}
+		if err != nil || packedErr != nil || one.torn != two.torn || !bytes.Equal(one.text, two.text) {
+			return false
+		}
+	}
 }
 
 // contextReader reads until ctx ends.

@@ -69,6 +69,9 @@ func (a *Archive) judgeInfo(info os.FileInfo) error {
 // is none. Its last line is whole then.
 func (a *Archive) openNamed() error {
 	there, err := a.judge()
+	if err == nil {
+		err = a.keepLock()
+	}
 	if err != nil {
 		return err
 	}
@@ -113,6 +116,7 @@ func (a *Archive) adopt(f file, created bool) error {
 	if a.end, err = a.setTornAside(f, info.Size()); err != nil {
 		return err
 	}
+	a.mark = tailOf(f, a.end, markSize)
 	since := time.Now()
 	if a.end > 0 {
 		since = info.ModTime()
@@ -120,6 +124,9 @@ func (a *Archive) adopt(f file, created bool) error {
 	a.due = a.nextDue(since)
 	return nil
 }
+
+// markSize is how much of the file's end is known again.
+const markSize = 256
 
 // syncDir makes the names in a folder survive a crash.
 func syncDir(dir string) error {
@@ -153,8 +160,12 @@ func (a *Archive) fate() (fate, error) {
 	}
 	switch {
 	case err == nil && os.SameFile(open, named):
-		if open.Size() < a.end || !a.group.isIn(a.file, a.end) {
+		g := &a.group
+		switch {
+		case open.Size() < a.end, !g.isIn(a.file, a.end):
 			return cut, nil
+		case open.Size() > a.end && g.run == g.done && !holds(a.file, a.end-int64(len(a.mark)), a.mark):
+			return cut, nil // and more was written since
 		}
 		return kept, nil
 	case links(open) == 0:
@@ -177,6 +188,8 @@ func (a *Archive) tell(f fate) {
 		a.notice("%s was replaced by another program; what comes is appended to the new file", a.path)
 	case f == removed:
 		a.notice("%s was removed by another program, with the %d bytes that were in it; a new file begins", a.path, info.Size())
+	case f == cut && info.Size() > a.end:
+		a.notice("%s was overwritten by another program; what was in it is missing, unless that program has kept it", a.path)
 	case f == cut:
 		a.notice("%s was cut by another program from %d to %d bytes; what it took of the last moment may be missing", a.path, a.end, info.Size())
 	}

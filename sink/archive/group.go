@@ -238,7 +238,7 @@ func (a *Archive) flush() error {
 			g.done, g.run = 0, 0
 			continue
 		case at > end:
-			g.run = g.done
+			g.run, a.mark = g.done, nil
 			if !endsLine(a.file, at) { // appended to half a line of another program
 				g.run = g.done + n
 				continue
@@ -251,7 +251,7 @@ func (a *Archive) flush() error {
 			if whole < n && !a.takeBack(at+int64(whole), chunk[whole:n]) {
 				return a.giveUp(err)
 			}
-			if errors.Is(err, errFull) && a.keeper.makeRoom() {
+			if isFull(err) && a.keeper.makeRoom() {
 				continue
 			}
 			return err
@@ -268,7 +268,7 @@ func (a *Archive) takeBack(at int64, ours []byte) bool {
 	if err != nil || info.Size() != at+int64(len(ours)) || !holds(a.file, at, ours) || a.file.Truncate(at) != nil {
 		return false
 	}
-	a.end = at
+	a.end, a.mark = at, nil
 	return true
 }
 
@@ -300,6 +300,7 @@ func (a *Archive) commit() error {
 			return err
 		}
 		if f == kept {
+			a.mark = append(a.mark[:0], g.lines[max(g.run, len(g.lines)-markSize):]...)
 			g.clear(len(g.lines))
 			return nil
 		}
@@ -317,5 +318,8 @@ func (a *Archive) unsafe(err error) error {
 	a.takeBack(a.end-int64(g.done-g.run), g.lines[g.run:g.done])
 	a.closeFile()
 	g.done, g.run = 0, 0
+	if isFull(err) { // some file systems find out late
+		a.keeper.makeRoom()
+	}
 	return fmt.Errorf("fsync: %w", err)
 }

@@ -104,7 +104,8 @@ func (k *keeper) work(ctx context.Context) error {
 
 // compressOnce compresses a segment, or removes it when a crash came after that.
 func (k *keeper) compressOnce(ctx context.Context, s segment) error {
-	if _, err := os.Lstat(s.path + extension[k.opts.Compress]); err == nil {
+	to := s.path + extension[k.opts.Compress]
+	if _, err := os.Lstat(to); err == nil && sameContent(ctx, s.path, to) {
 		return ignoreMissing(os.Remove(s.path))
 	}
 	return ignoreMissing(k.compress(ctx, s))

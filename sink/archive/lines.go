@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -21,7 +22,7 @@ type line struct {
 // for concurrent use.
 type lineReader struct {
 	name    string
-	size    int64     // of the file; 0 when unknown
+	size    int64     // of the file; 0 when unknown, as of a pipe
 	file    *os.File  // nil for standard input
 	r       io.Reader // decompressed
 	release func()
@@ -63,7 +64,14 @@ func openSegment(s segment) (*lineReader, error) {
 		f.Close()
 		return nil, err
 	}
-	l.file, l.size = f, info.Size()
+	l.file = f
+	if info.Mode().IsRegular() {
+		l.size = info.Size()
+		_, isSegment := stemOf(filepath.Base(s.path))
+		if ext := filepath.Ext(s.path); l.size == 0 && isSegment && (ext == extension[Zstd] || ext == extension[Gzip]) {
+			l.err = fmt.Errorf("%s is empty, which no compressed file is", s.path)
+		}
+	}
 	return l, nil
 }
 

@@ -28,6 +28,24 @@ func takeLock(path string, names namer) (*flock.Flock, error) {
 	return lock, nil
 }
 
+// keepLock takes the lock again where its file is gone, with the folder say: another
+// process would get it.
+func (a *Archive) keepLock() error {
+	held, err := a.lock.Stat()
+	if err != nil {
+		return err
+	}
+	if named, err := os.Lstat(a.names.lock()); err == nil && os.SameFile(held, named) {
+		return nil
+	}
+	lock, err := takeLock(a.path, a.names)
+	if err == nil {
+		_ = a.lock.Unlock()
+		a.lock = lock
+	}
+	return err
+}
+
 // holder tells who has the lock.
 func holder(path string) string {
 	text, err := os.ReadFile(path)

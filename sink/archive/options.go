@@ -14,6 +14,11 @@ type Options struct {
 	// written twice can't be told then.
 	Raw bool
 
+	// Since is the time from which on records may come that the archive has, as from a
+	// history: the last 16 million of them are read back, to be left out. If zero, those
+	// are that a broker sends again after a crash.
+	Since time.Time
+
 	// Mode is the permissions of the files. If zero, 0600. An existing file that
 	// is open to more is narrowed to it.
 	Mode os.FileMode

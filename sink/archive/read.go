@@ -256,7 +256,7 @@ func (r *reader) open() bool {
 			begin = r.source.files[r.at-1].end
 		}
 		r.at++
-		if r.passesOver(begin, s.end) {
+		if r.passesOver(begin, s) {
 			continue
 		}
 		lines, err := openSegment(s)
@@ -311,17 +311,37 @@ func (r *reader) openCompressed(s segment, err error) (*lineReader, error) {
 	return nil, err
 }
 
-// passesOver reports whether a segment has nothing of interest by its name. The
-// file that is being written has no end.
-func (r *reader) passesOver(begin, end time.Time) bool {
-	return !r.opts.Since.IsZero() && !end.IsZero() && end.Add(skew).Before(r.opts.Since) ||
-		!r.opts.Until.IsZero() && !begin.IsZero() && begin.After(r.opts.Until.Add(late))
+// passesOver reports whether a segment has nothing of interest by its name, and
+// that of the one before, which ends where it begins. The file that is being written
+// has no end. The names are of a clock that may have been wrong, or set back.
+func (r *reader) passesOver(begin time.Time, s segment) bool {
+	const bumped = time.Millisecond // see freeName
+	if !r.opts.Since.IsZero() && !s.end.IsZero() && s.end.Add(skew).Before(r.opts.Since) {
+		return begin.IsZero() || s.end.Sub(begin) > bumped
+	}
+	until := r.opts.Until.Add(late)
+	return !r.opts.Until.IsZero() && !begin.IsZero() && begin.After(until) && !r.beginsBefore(s, until)
+}
+
+// beginsBefore reports whether the first record of a file is from before a time.
+func (r *reader) beginsBefore(s segment, t time.Time) bool {
+	lines, err := openSegment(s)
+	if err != nil {
+		return false
+	}
+	defer lines.Close()
+	first, err := lines.next()
+	if err != nil {
+		return false
+	}
+	at, known := lineTime(&r.record, first.text)
+	return known && at.Before(t)
 }
 
 // search goes to where records from Since on begin in a plain file, but for some
 // that are older.
 func (r *reader) search(lines *lineReader) error {
-	if r.opts.Since.IsZero() || lines.compressed {
+	if r.opts.Since.IsZero() || lines.compressed || lines.size == 0 {
 		return nil
 	}
 	const near = 1 << 20 // not worth to be divided

@@ -127,6 +127,32 @@ func TestReadBoundedByTime(t *testing.T) {
 	}
 }
 
+// The names of segments are of a clock that was wrong.
+func TestReadBoundedByTimeWhereTheClockWasSet(t *testing.T) {
+	four := time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		ends  []time.Time // of segments, with a record each, a second after the other
+		opts  ReadOptions
+		wants int
+	}{
+		"ahead, and set right":   {[]time.Time{four.Add(24 * time.Hour), four.Add(24*time.Hour + time.Millisecond), four.Add(25 * time.Hour)}, ReadOptions{Until: four.Add(time.Minute)}, 4},
+		"set back":               {[]time.Time{four.Add(-2 * time.Hour), four.Add(-2*time.Hour + time.Millisecond)}, ReadOptions{Since: four.Add(time.Second)}, 2},
+		"right, and of interest": {[]time.Time{four, four.Add(time.Second)}, ReadOptions{Since: four, Until: four.Add(time.Second)}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "app.log")
+			for i, end := range test.ends {
+				writeLines(t, newNamer(path).segment(end), lineAt(producer, i+1, i))
+			}
+			writeLines(t, path, lineAt(producer, len(test.ends)+1, len(test.ends)))
+			var got collector
+			if err := Read(t.Context(), find(t, path), test.opts, &got); err != nil || len(got.lines) != test.wants {
+				t.Errorf("got %q, want %d, %v", got.lines, test.wants, err)
+			}
+		})
+	}
+}
+
 func TestDamagedSegmentIsReadAsFarAsItGoes(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "app.log")
@@ -165,6 +191,18 @@ func TestDamagedSegmentIsReadAsFarAsItGoes(t *testing.T) {
 	report, err := Verify(t.Context(), find(t, path), ReadOptions{})
 	if err != nil || report.Problems != 1 || report.Whole() {
 		t.Errorf("verify: %+v, %v", report, err)
+	}
+}
+
+func TestEmptyCompressedSegmentIsDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	writeLines(t, path, lineAt(producer, 1, 0))
+	if err := os.WriteFile(newNamer(path).segment(time.Now())+".zst", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Verify(t.Context(), find(t, path), ReadOptions{})
+	if err != nil || report.Problems != 1 || report.Whole() || report.Total.Records != 1 {
+		t.Errorf("got %+v, %v", report, err)
 	}
 }
 

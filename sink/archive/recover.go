@@ -84,7 +84,10 @@ func moveTail(f file, at, size int64, names namer, mode os.FileMode) (aside stri
 	if err != nil {
 		return "", errors.Join(err, os.Remove(aside))
 	}
-	return aside, errors.Join(f.Truncate(at), f.Sync())
+	if err := f.Truncate(at); err != nil { // the line stays where it is
+		return "", errors.Join(err, os.Remove(aside))
+	}
+	return aside, f.Sync()
 }
 
 // seenUpTo returns up to where in old, of size end, is what fresh has, a copy of it
@@ -117,86 +120,115 @@ func tailOf(f io.ReaderAt, size int64, most int) []byte {
 // was opened: the broker sends some of them again. A record is known by its id and
 // its body, so that nobody can hide another's by giving it an id that was seen.
 type written struct {
-	seed   maphash.Seed
-	bodies map[recordID]uint64 // hashes
-	fresh  int                 // records since that were not known
+	seed      maphash.Seed
+	producers map[string]*writtenOf
+	records   int
+	fresh     int // records since that were not known
 }
 
-type recordID struct {
-	producer string
-	seq      uint64
+// writtenOf are the records of one producer.
+type writtenOf struct {
+	last uint64               // the highest number
+	sums map[uint64]*sumsPart // by number divided by partSize
 }
+
+const partSize = 64
+
+// sumsPart are hashes of bodies, none of them 0.
+type sumsPart [partSize]uint32
 
 const (
-	// maxWritten bounds the records that are read back. It is more than a broker
-	// hands over before it wants acknowledgements.
+	// maxWritten is how many records are read back at least, where there are. It is
+	// more than a broker hands over before it wants acknowledgements.
 	maxWritten = 1 << 17
 
 	// maxWrittenBytes bounds what is read for them of one file.
 	maxWrittenBytes = 64 << 20
+
+	// maxSince bounds the records that are read back for Options.Since, to about
+	// 100 MB of memory.
+	maxSince = 1 << 24
 )
 
 // readBack reads the last records of the archive, those of its newest segments
 // included.
-func readBack(path string, segments []segment) (*written, error) {
-	w := &written{seed: maphash.MakeSeed(), bodies: make(map[recordID]uint64)}
-	files := append(append([]segment(nil), segments...), segment{path: path})
-	for i := len(files) - 1; i >= 0 && len(w.bodies) < maxWritten; i-- {
-		if err := w.read(files[i]); err != nil {
-			return nil, fmt.Errorf("read back %s: %w", files[i].path, err)
+func (a *Archive) readBack(segments []segment) error {
+	w := &written{seed: maphash.MakeSeed(), producers: make(map[string]*writtenOf)}
+	since := a.opts.Since
+	files := append(append([]segment(nil), segments...), segment{path: a.path})
+	for i := len(files) - 1; i >= 0; i-- {
+		s := files[i]
+		if w.records >= maxWritten && (since.IsZero() || !s.end.IsZero() && s.end.Add(skew).Before(since)) {
+			break
+		}
+		if w.records >= maxSince {
+			a.notice("of what comes again only the last %d records are known: those before are written again", w.records)
+			break
+		}
+		if err := w.read(s, since.IsZero()); err != nil {
+			return fmt.Errorf("read back %s: %w", s.path, err)
 		}
 	}
-	if len(w.bodies) == 0 {
-		return nil, nil
+	if w.records > 0 {
+		a.written = w
 	}
-	return w, nil
+	return nil
 }
 
-// read reads the end of a file. Of a segment that is damaged it takes what it
-// can.
-func (w *written) read(s segment) error {
+// read reads a file, or its end. Of a segment that is damaged it takes what it can.
+func (w *written) read(s segment, end bool) error {
 	f, err := openSegment(s)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if s.comp == Plain {
+	if s.comp == Plain && end {
 		if err := f.skipTo(f.size - maxWrittenBytes); err != nil {
 			return err
 		}
 	}
-	producers := make(map[string]string)
 	for line, err := f.next(); err == nil; line, err = f.next() {
-		at, producer, seq, ok := findID(line.text)
-		if !ok {
-			continue
+		if at, producer, seq, ok := findID(line.text); ok {
+			w.add(producer, seq, w.sum(line.text[:at]))
 		}
-		name, known := producers[string(producer)]
-		if !known {
-			name = string(producer)
-			producers[name] = name
-		}
-		w.bodies[recordID{name, seq}] = maphash.Bytes(w.seed, line.text[:at])
 	}
 	return nil
 }
 
+func (w *written) sum(body []byte) uint32 { return uint32(maphash.Bytes(w.seed, body)) | 1 }
+
+func (w *written) add(producer []byte, seq uint64, sum uint32) {
+	of := w.producers[string(producer)]
+	if of == nil {
+		of = &writtenOf{sums: make(map[uint64]*sumsPart)}
+		w.producers[string(producer)] = of
+	}
+	part := of.sums[seq/partSize]
+	if part == nil {
+		part = new(sumsPart)
+		of.sums[seq/partSize] = part
+	}
+	part[seq%partSize] = sum
+	of.last = max(of.last, seq)
+	w.records++
+}
+
 // has reports whether a line, with its end, is that of a known record.
 func (w *written) has(line []byte) bool {
-	if w.fresh > 2*maxWritten {
-		clear(w.bodies) // whatever was to come again has come
-		w.fresh = 0
-	}
-	if len(w.bodies) == 0 {
+	if len(w.producers) == 0 {
 		return false
+	}
+	if w.fresh > 2*max(w.records, maxWritten) {
+		clear(w.producers) // whatever was to come again has come
 	}
 	at, producer, seq, ok := findID(line[:len(line)-1])
 	if !ok {
 		return false
 	}
-	sum, known := w.bodies[recordID{string(producer), seq}]
-	if known && sum == maphash.Bytes(w.seed, line[:at]) {
-		return true
+	if of := w.producers[string(producer)]; of != nil {
+		if part := of.sums[seq/partSize]; part != nil && part[seq%partSize] == w.sum(line[:at]) {
+			return true
+		}
 	}
 	w.fresh++
 	return false

@@ -21,7 +21,8 @@ func (a *Archive) rotate(end time.Time) error {
 	}
 	if a.opts.Fsync == FsyncRotate {
 		if err := a.file.Sync(); err != nil {
-			return err
+			// The kernel may have dropped it, and would not tell again.
+			a.notice("what was written to %s since it began may not be on the disk, which failed to flush it: %v", a.path, err)
 		}
 	}
 	end, err := a.freeName(end)
@@ -62,10 +63,16 @@ func (a *Archive) freeName(end time.Time) (time.Time, error) {
 
 // tick rotates when the clock asks for it.
 func (a *Archive) tick() error {
-	if now := time.Now(); a.due.IsZero() || now.Before(a.due) {
+	now := time.Now()
+	switch {
+	case a.due.IsZero():
 		return nil
+	case !now.Before(a.due):
+		return a.rotate(a.due)
+	case a.due.Sub(now) > a.opts.RotateEvery+2*time.Hour: // the clock was set back
+		a.due = a.nextDue(now)
 	}
-	return a.rotate(a.due)
+	return nil
 }
 
 // clock rotates when no record comes that would do it.
@@ -99,22 +106,46 @@ func (a *Archive) nextDue(t time.Time) time.Time {
 }
 
 // nextBoundary returns the first multiple of every after t, counted from midnight,
-// or in days from a Monday.
+// or in days from a Monday. More than an hour is counted by the clock on the wall, so
+// that on a day of 23 or 25 hours six of them still end at 12:00.
 func nextBoundary(t time.Time, every time.Duration) time.Time {
 	const day = 24 * time.Hour
 	y, m, d := t.Date()
-	midnight := time.Date(y, m, d, 0, 0, 0, 0, t.Location())
+	zone := t.Location()
 	if every >= day {
 		days := int(every / day)
 		monday := time.Date(1970, 1, 5, 0, 0, 0, 0, time.UTC)
 		since := int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Sub(monday) / day)
 		past := ((since % days) + days) % days
-		return time.Date(y, m, d-past+days, 0, 0, 0, 0, t.Location())
+		return midnight(y, m, d-past+days, zone)
 	}
-	tomorrow := time.Date(y, m, d+1, 0, 0, 0, 0, t.Location())
-	next := midnight.Add((t.Sub(midnight)/every + 1) * every)
+	today, tomorrow := midnight(y, m, d, zone), midnight(y, m, d+1, zone)
+	next := today.Add((t.Sub(today)/every + 1) * every)
+	if every > time.Hour {
+		wall := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+		for after := (wall/every + 1) * every; ; after += every {
+			next = time.Date(y, m, d, 0, 0, int(after/time.Second), int(after%time.Second), zone)
+			if next.After(t) { // it is not where the clock is set back
+				break
+			}
+		}
+	}
 	if next.After(tomorrow) {
 		return tomorrow
 	}
 	return next
+}
+
+// midnight returns the first moment of a day. Where the clock is set forward at
+// midnight there is no 00:00, and time.Date takes an hour of one of the days.
+func midnight(y int, m time.Month, d int, zone *time.Location) time.Time {
+	t := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	if t.Hour() == 0 {
+		return t
+	}
+	start, end := t.ZoneBounds()
+	if t.Hour() > 12 { // of the day before
+		return end
+	}
+	return start
 }

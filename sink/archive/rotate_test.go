@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,6 +105,71 @@ func TestWhatComesAgainAfterACrashIsWrittenOnce(t *testing.T) {
 	}
 }
 
+// Another program has begun to compress a segment, and has not come to its end.
+func TestSegmentIsNotRemovedForPartOfIt(t *testing.T) {
+	for _, comp := range []Compression{Zstd, Gzip} {
+		path := filepath.Join(t.TempDir(), "app.log")
+		plain := newNamer(path).segment(time.Now().Add(-time.Hour))
+		var want []byte
+		for _, r := range numbered(1, 1000) {
+			want = r.AppendLine(want)
+		}
+		if err := os.WriteFile(plain, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		packed := plain + extension[comp]
+		if err := compressTo(t.Context(), packed, bytes.NewReader(want), comp, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		whole := content(t, packed)
+		for _, there := range []string{whole[:len(whole)/2], "", whole} {
+			if err := errors.Join(os.WriteFile(plain, want, 0o600), os.WriteFile(packed, []byte(there), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			k := newKeeper(newNamer(path), Options{Compress: comp, Mode: 0o600}, nil)
+			if err := k.work(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(plain); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the segment is still there: %v", err)
+			}
+			if got := content(t, packed); got != whole {
+				t.Errorf("%s: of %d bytes there are %d", comp, len(whole), len(got))
+			}
+		}
+	}
+}
+
+// A history is read again, with more records than a broker sends after a crash.
+func TestHistoryIsWrittenOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	all := numbered(1, 3*maxWritten)
+	hole := maxWritten / 2
+	opts := Options{Fsync: FsyncNever, RotateSize: 4 << 20, Since: time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)}
+	for round, parts := range [][][]sink.Record{{all[:hole], all[hole+1:]}, {all}, {all}} {
+		a, err := Open(path, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range parts {
+			for len(part) > 0 {
+				n := min(1000, len(part))
+				if err := a.Append(t.Context(), part[:n]); err != nil {
+					t.Fatal(err)
+				}
+				part = part[n:]
+			}
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		report, err := Verify(t.Context(), find(t, path), ReadOptions{})
+		if want := int64(len(all) - max(0, 1-round)); err != nil || report.Total.Records != want || report.Duplicates > 0 {
+			t.Fatalf("round %d: got %+v, %d there again, want %d records; %v", round, report.Total, report.Duplicates, want, err)
+		}
+	}
+}
+
 func TestForgedIDHidesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.log")
 	for _, text := range []string{"forged", "real"} {
@@ -157,6 +224,10 @@ func TestBoundaries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	santiago, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
 	at := func(text string) time.Time {
 		when, err := time.Parse(time.RFC3339, text)
 		if err != nil {
@@ -174,13 +245,56 @@ func TestBoundaries(t *testing.T) {
 		{"2026-11-25T04:00:00Z", time.Hour, time.UTC, "2026-11-25T05:00:00Z"},
 		{"2026-11-25T22:30:00Z", 24 * time.Hour, time.UTC, "2026-11-26T00:00:00Z"},
 		{"2026-11-25T22:30:00Z", 24 * time.Hour, berlin, "2026-11-25T23:00:00Z"},
-		{"2026-03-28T23:30:00Z", 24 * time.Hour, berlin, "2026-03-29T22:00:00Z"}, // a day of 23 hours
+		{"2026-03-28T23:30:00Z", 24 * time.Hour, berlin, "2026-03-29T22:00:00Z"},   // a day of 23 hours
+		{"2026-03-29T05:00:00Z", 6 * time.Hour, berlin, "2026-03-29T10:00:00Z"},    // 12:00 there
+		{"2026-10-25T03:00:00Z", 6 * time.Hour, berlin, "2026-10-25T05:00:00Z"},    // 06:00 there
+		{"2026-10-25T00:30:00Z", time.Hour, berlin, "2026-10-25T01:00:00Z"},        // 02:00 for the second time
+		{"2026-09-06T03:30:00Z", 24 * time.Hour, santiago, "2026-09-06T04:00:00Z"}, // from 24:00 to 01:00
 		{"2026-11-25T22:30:00Z", 7 * time.Hour, time.UTC, "2026-11-26T00:00:00Z"},
 		{"2026-11-25T22:30:00Z", 7 * 24 * time.Hour, time.UTC, "2026-11-30T00:00:00Z"}, // Monday
 	} {
 		if got := nextBoundary(at(test.from).In(test.zone), test.every); !got.Equal(at(test.want)) {
 			t.Errorf("%v after %s in %v: got %v, want %s", test.every, test.from, test.zone, got.UTC(), test.want)
 		}
+	}
+}
+
+// Wherever the clock is set, a boundary is behind the one before, and not far.
+func TestBoundariesWhereTheClockIsSet(t *testing.T) {
+	for _, name := range []string{"America/Santiago", "Africa/Cairo", "America/Havana", "Asia/Beirut", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, every := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, 6 * time.Hour, 5 * time.Hour, time.Hour, 50 * time.Minute} {
+			for at := time.Date(2024, 1, 1, 12, 0, 0, 0, zone); at.Year() < 2026; {
+				next := nextBoundary(at, every)
+				if took := next.Sub(at); took <= 0 || took > every+time.Hour {
+					t.Fatalf("%v in %s: %v behind %v", every, name, next, at)
+				}
+				at = next
+			}
+		}
+	}
+}
+
+// A clock that was far ahead when the archive began, and is set right.
+func TestClockSetBackDoesNotEndRotation(t *testing.T) {
+	a, err := Open(filepath.Join(t.TempDir(), "app.log"), Options{RotateEvery: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	a.mu.Lock()
+	a.due = time.Now().Add(10 * 365 * 24 * time.Hour)
+	a.mu.Unlock()
+	if err := a.Write(t.Context(), numbered(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if wait := time.Until(a.due); wait > time.Hour {
+		t.Errorf("the next segment is made in %v", wait)
 	}
 }
 

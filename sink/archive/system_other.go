@@ -3,14 +3,16 @@
 package archive
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
 
 const openFlags = 0
 
-// errFull is the error of a disk without room: ERROR_DISK_FULL of Windows.
-const errFull = syscall.Errno(112)
+// isFull reports whether an error is that of a disk without room: ERROR_DISK_FULL of
+// Windows.
+func isFull(err error) bool { return errors.Is(err, syscall.Errno(112)) }
 
 // ignoreUnsupported passes over every error: a directory can't be synced here,
 // and need not be.

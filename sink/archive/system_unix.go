@@ -13,8 +13,9 @@ import (
 // do not wait for a pipe.
 const openFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// errFull is the error of a disk without room.
-const errFull = syscall.ENOSPC
+// isFull reports whether an error is that of a disk without room, or of who may
+// have no more of it.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // ignoreUnsupported passes over a file system that can't fsync a directory.
 func ignoreUnsupported(err error) error {
