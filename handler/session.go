@@ -87,8 +87,6 @@ func (s *session) open() error {
 	if s.out != nil {
 		s.leave()
 	}
-	hung := time.AfterFunc(s.conn.Silence(), s.conn.Abort)
-	defer hung.Stop()
 	out, err := s.conn.Publisher(s.Exchange, !s.Unconfirmed)
 	if err != nil {
 		return err
@@ -236,7 +234,8 @@ func (s *session) free() bool {
 	if s.refusal.going() && s.window.len() > 0 {
 		return false // a single message is tried
 	}
-	return s.handed && !s.paused && s.asked == nil && s.window.room() > 0
+	waits := s.asked != nil && s.passed == nil // for all to be handed over
+	return s.handed && !s.paused && !waits && s.window.room() > 0
 }
 
 // take takes records for a few messages from the buffer.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -49,7 +50,10 @@ func describe(to Endpoint, ended, failure, err error) *Error {
 	e := &Error{err: err}
 	_, lookup := errors.AsType[*net.DNSError](failure)
 	refusal, ok := errors.AsType[*amqp.Error](err)
+	known, isKnown := errors.AsType[*Error](err)
 	switch {
+	case isKnown:
+		e.err, e.Problem, e.Hint = known.err, known.Problem, known.Hint
 	case ok && refusal.Server:
 		e.readRefusedConnection(to, refusal)
 	case errors.Is(ended, context.DeadlineExceeded) && !lookup:
@@ -60,7 +64,7 @@ func describe(to Endpoint, ended, failure, err error) *Error {
 		e.err = failure
 		e.readFailure(failure)
 	}
-	e.Problem = fmt.Sprintf("connect to %s: %s", to, e.Problem)
+	e.Problem = fmt.Sprintf("connect to %s: %s", to, plain(e.Problem))
 	return e
 }
 
@@ -76,6 +80,9 @@ func (e *Error) readRefusedConnection(to Endpoint, refusal *amqp.Error) {
 	reason := strings.ToLower(refusal.Reason)
 	e.Fatal = true
 	switch {
+	case refusal.Code == amqp.NotAllowed && strings.Contains(reason, "limit"):
+		e.Problem = fmt.Sprintf("the broker takes no more connections: %q", refusal.Reason)
+		e.Hint = "close others, or raise the limit with rabbitmqctl set_user_limits or set_vhost_limits"
 	case refusal.Code == amqp.AccessRefused && strings.Contains(reason, "vhost"),
 		refusal.Code == amqp.NotAllowed && strings.Contains(reason, "refused for user"):
 		e.Problem, e.Hint = fmt.Sprintf("%s may not use vhost %q", to.Who(), to.path), grantHint
@@ -88,9 +95,6 @@ func (e *Error) readRefusedConnection(to Endpoint, refusal *amqp.Error) {
 	case refusal.Code == amqp.NotAllowed && strings.Contains(reason, "not found"):
 		e.Problem = fmt.Sprintf("vhost %q does not exist", to.path)
 		e.Hint = "create it with rabbitmqctl add_vhost, or use another after the / in the URL; the default vhost is an empty path"
-	case refusal.Code == amqp.NotAllowed && strings.Contains(reason, "limit"):
-		e.Problem = fmt.Sprintf("the broker takes no more connections: %q", refusal.Reason)
-		e.Hint = "close others, or raise the limit with rabbitmqctl set_user_limits or set_vhost_limits"
 	default:
 		e.Problem = fmt.Sprintf("the broker answered %d %q", refusal.Code, refusal.Reason)
 		e.Fatal = !passing(refusal.Code)
@@ -105,6 +109,9 @@ func (e *Error) readFailure(failure error) {
 	alert, isAlert := errors.AsType[tls.AlertError](failure)
 	_, isLibrary := errors.AsType[*amqp.Error](failure)
 	switch {
+	case errors.Is(failure, amqp.ErrSASL):
+		e.Problem = "the broker has none of the ways to log in that were asked for"
+		e.Hint = "choose another auth_mechanism in the URL, or enable it in the broker's auth_mechanisms"
 	case isDNS && dns.IsNotFound:
 		e.Problem = fmt.Sprintf("host %q not found", dns.Name)
 		e.Hint = "check the host name in the URL"
@@ -150,4 +157,19 @@ func withoutAddress(err error) string {
 		return op.Err.Error()
 	}
 	return err.Error()
+}
+
+// plain returns text, parts of which are a peer's, with what is no plain character
+// as in a quoted string: names in a certificate may hold anything.
+func plain(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r == '\'' || r == '\\' {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }

@@ -56,9 +56,9 @@ const mostAnswers = 4096
 // message (https://www.rabbitmq.com/docs/confirms).
 func (c *Conn) Publisher(exchange string, confirms bool) (*Publisher, error) {
 	if old := c.frames.publisher.Swap(nil); old != nil {
-		_ = old.library.Close() // it may be closed
+		_ = c.ask(old.library.Close) // it may be closed
 	}
-	ch, err := c.conn.Channel()
+	ch, err := c.openChannel()
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (c *Conn) Publisher(exchange string, confirms bool) (*Publisher, error) {
 	p.start = appendShortString(p.start, exchange)
 	c.frames.publisher.Store(p)
 	if confirms {
-		err = ch.Confirm(false)
+		err = c.ask(func() error { return ch.Confirm(false) })
 	}
 	return p, err
 }

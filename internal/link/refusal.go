@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,7 +13,7 @@ import (
 
 // What RabbitMQ says when it refuses something on an open connection.
 var (
-	denied  = regexp.MustCompile(`(configure|write|read) access to (exchange|queue|topic) '(.*?)' (?:in exchange .* )?in vhost '(.*?)' refused`)
+	denied  = regexp.MustCompile(`(?s)(?:(configure|write|read) )?access to (exchange|queue|topic) '(.*?)' (?:in exchange .* )?in vhost '(.*?)' refused`)
 	tooBig  = regexp.MustCompile(`message size \d+ is larger than (?:configured )?max size (\d+)`)
 	missing = regexp.MustCompile(`no (exchange|queue) '(.*?)' in vhost`)
 )
@@ -24,11 +25,11 @@ func explainUse(to Endpoint, err error) *Error {
 	}
 	refusal, ok := errors.AsType[*amqp.Error](err)
 	if !ok || !refusal.Server {
-		return &Error{Problem: fmt.Sprintf("lost %s: %s", to, withoutAddress(err)), err: err}
+		return &Error{Problem: fmt.Sprintf("lost %s: %s", to, plain(withoutAddress(err))), err: err}
 	}
 	e := &Error{Problem: fmt.Sprintf("lost %s: the broker answered %d %q", to, refusal.Code, refusal.Reason), err: err}
 	if m := denied.FindStringSubmatch(refusal.Reason); m != nil {
-		e.Problem = fmt.Sprintf("%s on %s has no permission to %s %s %q", to.Who(), to, m[1], m[2], m[3])
+		e.Problem = fmt.Sprintf("%s on %s has no permission to %s %s %q", to.Who(), to, cmp.Or(m[1], "use"), m[2], m[3])
 		e.Hint = fmt.Sprintf("grant it with rabbitmqctl set_permissions -p %q USER CONFIGURE WRITE READ", m[4])
 		e.Fatal = true
 	}
