@@ -507,6 +507,18 @@ func TestUserWithoutPermissionToDeclare(t *testing.T) {
 	})
 }
 
+func TestUserWithoutPermissionToWrite(t *testing.T) {
+	brokertest.EachReal(t, func(t *testing.T, b *brokertest.Broker) {
+		errs := make(chan error, 100)
+		h := newHandler(t, b.User(t, ".*", "^$", ".*"), handler.Options{Exchange: b.Exchange(t), OnError: func(err error) { errs <- err }})
+		slog.New(h).Info("kept")
+		err := until(t, errs, "has no permission to")
+		if known, ok := errors.AsType[*handler.Error](err); !ok || known.Retry || !strings.Contains(known.Hint, "set_permissions") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestNoPasswordInAnyError(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		errs := make(chan error, 100)

@@ -1,7 +1,9 @@
 package sink_test
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -507,6 +509,38 @@ func TestWhatNoRetryMendsEndsTail(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What can't work is refused at once, with its reason.
+func TestTailRefusesBadSettings(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		for _, tt := range []struct {
+			cfg  sink.Config
+			want string
+		}{
+			{sink.Config{TLS: &tls.Config{}}, "Config.TLS needs an amqps:// URL"},
+			{sink.Config{Exchange: "logs\n"}, "exchange's name is not UTF-8 or holds a control character"},
+			{sink.Config{Exchange: strings.Repeat("x", 256)}, "exchange's name is longer than 255 bytes"},
+			{sink.Config{Exchange: "amq.mine"}, "names that begin with amq. are the broker's own"},
+			{sink.Config{Queue: sink.Queue{Name: "mine\r"}}, "queue's name is not UTF-8 or holds a control character"},
+			{sink.Config{Queue: sink.Queue{Name: "amq.mine"}, Exchange: "amq.fanout"}, "names that begin with amq. are the broker's own"},
+			{sink.Config{Keys: []string{"a", "\xff"}}, "binding key is not UTF-8"},
+			{sink.Config{Name: "a\x00b"}, "connection's name is not UTF-8 or holds"},
+			{sink.Config{URL: b.URL + "?channel_max=1", Queue: sink.Queue{Name: "mine"}, Exchange: "amq.fanout"}, "too few channels"},
+		} {
+			tt.cfg.URL = cmp.Or(tt.cfg.URL, b.URL)
+			err := sink.Tail(soonContext(t), tt.cfg, nil)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		}
+	})
+}
+
+func soonContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 func TestTailBindsToDirectExchange(t *testing.T) {

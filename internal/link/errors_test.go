@@ -2,9 +2,13 @@ package link
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"strings"
 	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 func TestANameServersFailureIsNoMissingHost(t *testing.T) {
@@ -23,5 +27,20 @@ func TestANameServersFailureIsNoMissingHost(t *testing.T) {
 		if !strings.Contains(err.Error(), tt.want) || err.Fatal {
 			t.Errorf("%s: got %v, want %q and retries", tt.err.Err, err, tt.want)
 		}
+	}
+}
+
+// A certificate may be of anybody, and have any text for a name.
+func TestNamesInACertificateAreShownPlain(t *testing.T) {
+	name := x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"\x1b[31m\n\u202e\\ 'mq'"}}, Host: "host"}
+	err := describe(Endpoint{}, nil, &tls.CertificateVerificationError{Err: name}, name)
+	if !strings.Contains(err.Error(), `certificate is valid for \x1b[31m\n\u202e\ 'mq', not host`) || !err.Fatal {
+		t.Errorf("got %q", err)
+	}
+}
+
+func TestNoCommonWayToLogIn(t *testing.T) {
+	if err := describe(Endpoint{}, nil, amqp.ErrSASL, amqp.ErrSASL); !strings.Contains(err.Error(), "none of the ways to log in") || !strings.Contains(err.Hint, "auth_mechanism") {
+		t.Errorf("got %v", err)
 	}
 }

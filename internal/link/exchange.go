@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -48,7 +47,7 @@ func (c *Conn) DeclareFanout(name string, transient bool) error {
 		}
 		return nil
 	case amqp.AccessRefused:
-		if strings.Contains(refusal.Reason, "reserved prefix") {
+		if reserved(refusal) {
 			return &Error{
 				Problem: fmt.Sprintf("exchange %q on %s does not exist, and names that begin with amq. are the broker's own", name, c.Endpoint),
 				Hint:    "name another exchange",

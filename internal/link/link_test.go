@@ -161,6 +161,21 @@ func TestUserWithoutPermissionOnTheVhost(t *testing.T) {
 	})
 }
 
+// A limit is no missing permission, though the broker's words begin alike.
+func TestLimitsOfTheBroker(t *testing.T) {
+	brokertest.EachReal(t, func(t *testing.T, b *brokertest.Broker) {
+		limited := b.User(t, ".*", ".*", ".*")
+		u, err := url.Parse(limited)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := b.Ctl("set_user_limits", u.User.Username(), `{"max-connections":0}`); err != nil {
+			t.Fatal(err, out)
+		}
+		wantError(t, dial(t, limited), true, "takes no more connections", "limit (0) is reached", "set_user_limits")
+	})
+}
+
 func TestSuperviseDialsAgainAndTriesEveryURL(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
 		proxy := b.Proxy(t)
