@@ -258,7 +258,8 @@ func TestRefusedRecordsAreShedByRank(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		_ = h.Close(ctx)
-		if s := h.Stats(); s.Dropped.Levels.Error != 20 || s.Dropped.Shed+s.Dropped.Refused+s.Dropped.Closed != 520 || s.Confirmed != 0 || s.Unknown != 0 {
+		// One that is tried again at that moment is unknown.
+		if s := h.Stats(); s.Dropped.Levels.Error+s.Unknown != 20 || s.Dropped.Total()+s.Unknown != 520 || s.Confirmed != 0 || s.Unknown > 1 {
 			t.Errorf("got %+v", s)
 		}
 	})
