@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -129,16 +130,25 @@ func (e *Error) readFailure(failure error) {
 	case isCertificate:
 		e.Problem, e.Fatal = fmt.Sprintf("the broker's certificate is not trusted: %v", certificate.Err), true
 		e.Hint = "name your certificate authority with ?cacertfile=FILE, and the host name the certificate was made for"
+		if invalid, ok := errors.AsType[x509.CertificateInvalidError](failure); ok && invalid.Reason == x509.Expired {
+			e.Hint = "renew it, or set this machine's clock"
+		}
 	case isAlert || strings.Contains(failure.Error(), "remote error: tls: "):
 		text := failure.Error()
 		if isAlert {
 			text = alert.Error()
 		}
 		e.Problem, e.Fatal = "the broker refuses the TLS connection: "+withoutAddress(errors.New(text)), true
-		e.Hint = "it may want a client certificate, ?certfile=FILE&keyfile=FILE, of an authority that it trusts"
-	case errors.Is(failure, io.EOF), errors.Is(failure, io.ErrUnexpectedEOF), errors.Is(failure, syscall.ECONNRESET), errors.Is(failure, syscall.EPIPE), errors.Is(failure, net.ErrClosed), isLibrary:
+		e.Hint = "see its TLS versions, ciphers and server names"
+		if strings.Contains(text, "certificate") || strings.Contains(text, "handshake failure") {
+			e.Hint = "it may want a client certificate, ?certfile=FILE&keyfile=FILE, of an authority that it trusts"
+		}
+	case errors.Is(failure, io.EOF), errors.Is(failure, io.ErrUnexpectedEOF), errors.Is(failure, syscall.ECONNRESET), errors.Is(failure, syscall.EPIPE), errors.Is(failure, net.ErrClosed):
 		e.Problem = "the other side closed the connection during the handshake"
 		e.Hint = "check user and password, that the port is RabbitMQ's AMQP port (5672, or 5671 with amqps://), and the broker's log"
+	case isLibrary:
+		e.Problem = "the other side does not speak AMQP 0-9-1"
+		e.Hint = "check that the port is RabbitMQ's AMQP port (5672, or 5671 with amqps://)"
 	default:
 		e.Problem = withoutAddress(failure)
 	}

@@ -44,3 +44,17 @@ func TestNoCommonWayToLogIn(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A hint is about what was said, and nothing else.
+func TestHintsAboutTLS(t *testing.T) {
+	for hint, failure := range map[string]error{
+		"this machine's clock": &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}},
+		"?cacertfile=FILE":     &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
+		"TLS versions":         tls.AlertError(70),  // protocol_version
+		"client certificate":   tls.AlertError(116), // certificate_required
+	} {
+		if err := describe(Endpoint{}, nil, failure, failure); !strings.Contains(err.Hint, hint) || !err.Fatal {
+			t.Errorf("got %q, want %q in the hint", err, hint)
+		}
+	}
+}

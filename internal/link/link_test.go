@@ -80,7 +80,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
 			_, _ = io.Copy(io.Discard, c) // until the client has had enough
 		}()
-		wantError(t, dial(t, "amqp://u:hunter2@"+l.Addr().String()), false, "handshake", "5672")
+		wantError(t, dial(t, "amqp://u:hunter2@"+l.Addr().String()), false, "does not speak AMQP 0-9-1", "5672")
 	})
 	t.Run("plain port with amqps", func(t *testing.T) {
 		server := httptest.NewServer(nil)
