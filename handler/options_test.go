@@ -228,7 +228,7 @@ func TestFallbackGetsWhatIsDropped(t *testing.T) {
 func TestFallbackHasWhatIsLeftWhenCloseReturns(t *testing.T) {
 	k := newKept()
 	h := newHandler(t, "amqp://127.0.0.1:9/", handler.Options{Fallback: k})
-	const n = 500
+	const n = 20
 	for i := range n {
 		slog.New(h).Info("left", "i", i, "padding", strings.Repeat("x", 200))
 	}

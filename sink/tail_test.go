@@ -226,12 +226,18 @@ func TestGapIsToldOnceAndInItsPlace(t *testing.T) {
 		for _, seq := range []int{1, 2, 2, 1, 6, 6, 7} {
 			p.publish(numbered(seq))
 		}
-		n, repeats := tl.notice(), tl.notice()
-		if repeats.Gap != nil {
-			n, repeats = repeats, n
-		}
-		if !strings.HasPrefix(repeats.Remark, "3 records came again") {
-			t.Errorf("got notice %v", repeats)
+		var n sink.Notice
+		for repeats := 0; repeats < 3 || n.Gap == nil; { // in one notice or several
+			more := 0
+			switch got := tl.notice(); {
+			case got.Gap != nil:
+				n = got
+			default:
+				if _, err := fmt.Sscanf(got.Remark, "%d records came again", &more); err != nil || repeats+more > 3 {
+					t.Fatalf("got notice %v", got)
+				}
+				repeats += more
+			}
 		}
 		if n.Gap == nil || n.Gap.First != 3 || n.Gap.Last != 5 || n.Gap.App != "app" || n.Gap.Host != "h" || n.Gap.Producer != uuid {
 			t.Errorf("got notice %v", n)
