@@ -1,8 +1,10 @@
 package sink_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +116,38 @@ func TestNamedQueueWithOtherArguments(t *testing.T) {
 		newProducer(t, b, exchange).publish(numbered(1))
 		if tl.notice().Connected == "" || tl.record() != `{"n":1}` {
 			t.Error("it is not used")
+		}
+		if err := tl.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// writerFunc is a Writer.
+type writerFunc func()
+
+func (w writerFunc) Write(context.Context, []sink.Record) error {
+	w()
+	return nil
+}
+
+// What a Writer took that has panicked, or ended its goroutine, is not safe.
+func TestAWriterThatDoesNotReturnHasNothing(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		cfg := sink.Config{URL: b.URL, Exchange: exchange, Queue: sink.Queue{Name: named(t, b, exchange)}}
+		if err := startTail(t, cfg).end(); err != nil {
+			t.Fatal(err)
+		}
+		newProducer(t, b, exchange).publish(numbered(1))
+		for want, w := range map[string]writerFunc{"Goexit": runtime.Goexit, "panicked: boom": func() { panic("boom") }} {
+			if err := sink.Tail(soonContext(t), cfg, w); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		}
+		tl := startTail(t, cfg)
+		if got := tl.record(); got != `{"n":1}` {
+			t.Errorf("got %s", got)
 		}
 		if err := tl.end(); err != nil {
 			t.Error(err)
