@@ -157,7 +157,7 @@ func (b *buffer) acceptWholeLocked(whole []byte) {
 // waitForRoomLocked waits, without the lock, until n bytes fit, patience is at
 // its end, or the buffer closes.
 func (b *buffer) waitForRoomLocked(n int) {
-	if b.bytes+n <= b.limit || n > b.limit || b.closed {
+	if b.bytes+n <= b.limit || n > b.limit || b.closed || connects() {
 		return
 	}
 	patience := time.NewTimer(b.patience)

@@ -49,7 +49,7 @@ func (f *format) withAttrs(attrs []slog.Attr) (derived *format) {
 		if p := recover(); p != nil {
 			bare := *f
 			bare.replace = nil
-			derived = bare.withAttrs([]slog.Attr{slog.String("!PANIC", fmt.Sprintf("in ReplaceAttr, the attributes of With are lost: %v", p))})
+			derived = bare.withAttrs([]slog.Attr{slog.String("!PANIC", "in ReplaceAttr, the attributes of With are lost: "+textOf(p))})
 			derived.replace = f.replace
 		}
 	}()
@@ -129,7 +129,7 @@ func (e *encoder) record(ctx context.Context, r *slog.Record, extra func(context
 		if p := recover(); p != nil {
 			// Not even the message is kept: the function that panicked may be the
 			// one that redacts it.
-			why := slog.String("!PANIC", fmt.Sprintf("in ReplaceAttr or ContextAttrs, the record is lost: %v", p))
+			why := slog.String("!PANIC", "in ReplaceAttr or ContextAttrs, the record is lost: "+textOf(p))
 			e.substitute(r, "", why)
 			f = substitute
 		}
@@ -465,7 +465,7 @@ func (e *encoder) appendAny(v any) {
 				e.buf = append(e.buf, `"<nil>"`...)
 				return
 			}
-			e.buf = jsontext.AppendString(e.buf, fmt.Sprintf("!PANIC: %v", p))
+			e.buf = jsontext.AppendString(e.buf, "!PANIC: "+textOf(p))
 		}
 	}()
 	if err, ok := v.(error); ok {
@@ -475,6 +475,17 @@ func (e *encoder) appendAny(v any) {
 		}
 	}
 	e.appendMarshal(v)
+}
+
+// textOf returns what a function has panicked with as text, its type where that
+// panics, too.
+func textOf(p any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%T", p)
+		}
+	}()
+	return fmt.Sprint(p)
 }
 
 func (e *encoder) appendError(text string) {

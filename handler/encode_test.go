@@ -293,6 +293,7 @@ func TestHostileValuesNeitherPanicNorHang(t *testing.T) {
 		"string of 3 MiB":                 strings.Repeat("x", 3<<20),
 		"a million attributes":            slog.GroupValue(slices.Repeat([]slog.Attr{slog.Int("n", 1)}, 1_000_000)...),
 		"nil pointer with a value method": (*panicky)(nil),
+		"error that panics with itself":   hopeless{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var taken func() []string
@@ -313,6 +314,11 @@ func TestHostileValuesNeitherPanicNorHang(t *testing.T) {
 		})
 	}
 }
+
+// hopeless panics with what can't be printed either.
+type hopeless struct{}
+
+func (hopeless) Error() string { panic(hopeless{}) }
 
 type logValuerFunc func() slog.Value
 

@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -157,6 +158,38 @@ func TestCloseTellsWhatWasPublishedFromWhatWasNot(t *testing.T) {
 		s := h.Stats()
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("5 records left, %d of them published", s.Unknown)) || s.Unknown+s.Dropped.Closed != 5 {
 			t.Errorf("got %v, %+v", err, s)
+		}
+	})
+}
+
+// A Close beside another ends with its own context, whatever that of the other is.
+func TestCloseBesideAnother(t *testing.T) {
+	h := newHandler(t, "amqp://127.0.0.1:9/", handler.Options{})
+	slog.New(h).Info("m")
+	long, end := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() { first <- h.Close(long) }()
+	for h.Handle(t.Context(), slog.Record{}) == nil { // until it has begun
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.Close(ended); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "another call") {
+		t.Errorf("got %v", err)
+	}
+	end()
+	err := <-first
+	if again := h.Close(ended); err == nil || again != err {
+		t.Errorf("got %v, then %v", err, again)
+	}
+}
+
+func TestNoContext(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		h := newHandler(t, b.URL, handler.Options{Exchange: b.Exchange(t)})
+		slog.New(h).Info("m")
+		var none context.Context
+		if err := errors.Join(h.Flush(none), h.Close(none)); err != nil || h.Stats().Confirmed != 1 {
+			t.Errorf("got %v, %+v", err, h.Stats())
 		}
 	})
 }

@@ -92,7 +92,7 @@ func ExampleOptions_fallback() {
 	}
 	slog.New(h).Error("payment failed", "order", 7)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	fmt.Println(h.Close(ctx))
 	// Output:

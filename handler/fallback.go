@@ -72,7 +72,14 @@ func (f *fallback) takeAll(limit int) {
 
 // run hands records over until it is stopped and none is left.
 func (f *fallback) run() {
-	defer close(f.done)
+	ended := false
+	defer func() {
+		if !ended { // by the handler: runtime.Goexit, as a test's Fatal does
+			go f.run()
+			return
+		}
+		close(f.done)
+	}()
 	for {
 		f.mu.Lock()
 		empty := f.waiting.empty()
@@ -86,11 +93,22 @@ func (f *fallback) run() {
 			case <-f.wake:
 				continue
 			case <-f.stop:
+				ended = true
 				return
 			}
 		}
-		ok := f.handle(&e)
+		f.handle(&e)
+	}
+}
+
+// handle counts whether the handler has taken the record, or did not want it. One
+// that panics costs a record, and not the program.
+func (f *fallback) handle(e *entry) {
+	ok := false
+	defer func() {
+		_ = recover()
 		f.mu.Lock()
+		defer f.mu.Unlock()
 		e.chunk.release()
 		f.records--
 		if ok {
@@ -98,20 +116,10 @@ func (f *fallback) run() {
 		} else {
 			f.leftOut++
 		}
-		f.mu.Unlock()
-	}
-}
-
-// handle reports whether the handler has taken the record, or did not want it. One
-// that panics costs a record, and not the program.
-func (f *fallback) handle(e *entry) (ok bool) {
-	defer func() { _ = recover() }()
+	}()
 	ctx := context.Background()
 	r := rebuild(e)
-	if !f.handler.Enabled(ctx, r.Level) {
-		return true
-	}
-	return f.handler.Handle(ctx, r) == nil
+	ok = !f.handler.Enabled(ctx, r.Level) || f.handler.Handle(ctx, r) == nil
 }
 
 // close waits, until ctx ends, for what was offered so far, and returns how many

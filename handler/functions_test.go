@@ -2,11 +2,13 @@ package handler_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -90,13 +92,13 @@ func TestFunctionsThatHangHoldUpNothing(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)
 		proxy := b.Proxy(t)
-		h := newHandler(t, proxy.URL+"?connection_timeout=100", handler.Options{
+		h := newHandler(t, proxy.URL+"?connection_timeout=1000", handler.Options{
 			Exchange: b.Exchange(t),
 			Credentials: func() func(context.Context) (string, string, error) {
 				calls := 0
 				return func(ctx context.Context) (string, string, error) {
 					if calls++; calls == 1 {
-						<-time.After(300 * time.Millisecond) // whatever ctx says
+						<-time.After(1500 * time.Millisecond) // whatever ctx says
 					}
 					return "guest", "guest", nil
 				}
@@ -273,4 +275,101 @@ func fill(t *testing.T, w *os.File) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// The functions of a tls.Config are called while connecting, and do no more harm
+// than the others.
+func TestFunctionsOfTLSHoldUpNothing(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		certs := makeCertificates(t)
+		front := tlsFront(t, b, &tls.Config{Certificates: []tls.Certificate{certs.server}})
+		release := make(chan struct{})
+		defer close(release)
+		for name, do := range map[string]func(){
+			"panics":             func() { panic("hunter2") },
+			"ends its goroutine": func() { runtime.Goexit() },
+			"does not return":    func() { <-release },
+		} {
+			t.Run(name, func(t *testing.T) {
+				var calls atomic.Int32
+				h := newHandler(t, front+"?connection_timeout=2000", handler.Options{Exchange: b.Exchange(t), TLS: &tls.Config{
+					RootCAs: certs.pool,
+					VerifyConnection: func(tls.ConnectionState) error {
+						if calls.Add(1) == 1 {
+							do()
+						}
+						return nil
+					},
+				}})
+				slog.New(h).Info("m")
+				closeClean(t, h)
+				if s := h.Stats(); s.Confirmed != 1 || !strings.Contains(s.LastError, "TLS configuration") || strings.Contains(s.LastError, "hunter2") {
+					t.Errorf("got %+v", s)
+				}
+			})
+		}
+	})
+}
+
+// exiting is a slog.Handler that ends the goroutine it is called in, as a test's
+// Fatal does.
+type exiting struct {
+	slog.Handler
+	calls *atomic.Int32
+}
+
+func (e exiting) Enabled(context.Context, slog.Level) bool { return true }
+func (e exiting) Handle(context.Context, slog.Record) error {
+	e.calls.Add(1)
+	runtime.Goexit()
+	return nil
+}
+
+// Who ends the goroutine it is called in is called again all the same.
+func TestFunctionsThatEndTheirGoroutine(t *testing.T) {
+	fallback := exiting{calls: new(atomic.Int32)}
+	told := make(chan error, 100)
+	h := newHandler(t, "amqp://127.0.0.1:9/,amqp://127.0.0.1:10/", handler.Options{
+		Buffer:   2000,
+		Fallback: fallback,
+		OnError:  func(err error) { told <- err; runtime.Goexit() },
+	})
+	first := until(t, told, "connection refused").Error()
+	if second := until(t, told, "connection refused").Error(); first == second { // each is told once
+		t.Errorf("got %s again", first)
+	}
+	late := time.After(soon)
+	for poll := time.Tick(time.Millisecond); fallback.calls.Load() < 3; {
+		slog.New(h).Info("m") // until some are shed
+		select {
+		case <-poll:
+		case <-late:
+			t.Fatalf("got %d calls and %+v", fallback.calls.Load(), h.Stats())
+		}
+	}
+}
+
+// A full buffer has room again once there is a connection: who is asked for the
+// password and logs does not wait for that.
+func TestCredentialsMayLogUnderBlock(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		var l *slog.Logger
+		ready := make(chan struct{})
+		h := newHandler(t, b.URL, handler.Options{
+			Exchange: b.Exchange(t), Buffer: 2000, Overflow: handler.Block, BlockTimeout: time.Hour,
+			Credentials: func(context.Context) (string, string, error) {
+				<-ready
+				l.Info("from Credentials", "text", strings.Repeat("x", 1000))
+				return "guest", "guest", nil
+			},
+		})
+		l = slog.New(h)
+		l.Info("m", "text", strings.Repeat("x", 1500))
+		close(ready)
+		awaitConfirmed(t, h, 1)
+		closeClean(t, h)
+		if s := h.Stats(); s.Confirmed != 1 || s.Dropped.Shed != 1 {
+			t.Errorf("got %+v", s)
+		}
+	})
 }

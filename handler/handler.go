@@ -106,6 +106,9 @@ func (h *Handler) with(f *format) *Handler {
 // waits until the broker has read them; its error then also tells of those,
 // since an earlier Flush told, whose connection or channel was lost before that.
 func (h *Handler) Flush(ctx context.Context) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	if err := h.pub.flush(ctx); err != nil {
 		return fmt.Errorf("flush: %s left: %w", plural(h.pub.left(), "record"), err)
 	}
@@ -116,9 +119,14 @@ func (h *Handler) Flush(ctx context.Context) error {
 // one, closes the connection and frees everything. It returns within 100 ms of
 // ctx's end, whatever the broker and the program's functions do. Its error says how
 // many records were left, and how many of them the Fallback has not got. Records
-// handled later are dropped, and counted. Every call after the first returns the
-// first's result.
-func (h *Handler) Close(ctx context.Context) error { return h.pub.close(ctx) }
+// handled later are dropped, and counted. Every call after the first waits for that,
+// until its own ctx ends, and returns the first's result.
+func (h *Handler) Close(ctx context.Context) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return h.pub.close(ctx)
+}
 
 func plural(n int, noun string) string {
 	if n == 1 {

@@ -37,6 +37,23 @@ func nesting() (n int) {
 	return n
 }
 
+// connects reports whether the publisher waits for a function that is on the stack:
+// Credentials, or one of TLS. One that logs must not wait for the room that only a
+// connection makes.
+func connects() bool {
+	var pcs [256]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if strings.HasSuffix(f.Function, "/link.(*logins).call") || strings.Contains(f.Function, "/link.Config.shakeHands.") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
 // encodes reports whether the function of the name encodes.
 func encodes(name string) bool {
 	return strings.HasSuffix(name, "/handler.(*encoder).record") || strings.HasSuffix(name, "/handler.(*format).withAttrs")

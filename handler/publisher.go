@@ -16,6 +16,10 @@ import (
 	"github.com/slogcast/slogcast/internal/link"
 )
 
+// lostWithin is how often a Flush looks whether the channel that it would ask for a
+// barrier is gone.
+const lostWithin = 100 * time.Millisecond
+
 // publisher takes records from the buffer to the broker. A single goroutine,
 // run, owns the connection, publishes, and reads the confirms.
 type publisher struct {
@@ -45,8 +49,9 @@ type publisher struct {
 	mu   sync.Mutex // guards conn
 	conn *link.Conn // the one in use, to be aborted from outside; nil when there is none
 
-	closeOnce sync.Once
-	closeErr  error // written in closeOnce
+	closing  atomic.Bool   // Close was called
+	closed   chan struct{} // closed when the first Close has done its work
+	closeErr error         // of that; written before closed is
 }
 
 func newPublisher(o Options) (*publisher, error) {
@@ -66,6 +71,7 @@ func newPublisher(o Options) (*publisher, error) {
 		keys:     make(map[slog.Level]string),
 		status:   newStatus(o.OnError),
 		done:     make(chan struct{}),
+		closed:   make(chan struct{}),
 		barriers: make(chan chan error),
 	}, nil
 }
@@ -115,15 +121,17 @@ func (p *publisher) flush(ctx context.Context) error {
 	if err := p.buffer.flush(ctx); err != nil {
 		return err
 	}
-	if p.afloat.Load() > 0 {
+	for asked := false; !asked && p.afloat.Load() > 0; {
 		passed := make(chan error, 1)
 		select {
 		case p.barriers <- passed:
+			asked = true
 			select {
 			case <-passed: // of an error adrift tells
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
+		case <-time.After(lostWithin): // the session that they were published by may have ended
 		case <-p.done:
 			return ErrClosed
 		case <-ctx.Done():
@@ -145,24 +153,41 @@ func (p *publisher) left() int {
 	return records + int(p.afloat.Load())
 }
 
-// close flushes until ctx ends, and then ends run whatever it is doing.
+// close flushes until ctx ends, and then ends run whatever it is doing. A call
+// beside the first, from a function of the program's even, waits for that.
 func (p *publisher) close(ctx context.Context) error {
-	p.closeOnce.Do(func() {
-		p.buffer.close()
-		flushing, cancel := p.reserve(ctx)
-		err := p.flush(flushing)
-		cancel()
-		afloat := int(p.afloat.Load())
-		p.end(ctx, err)
-		lost, dropped := p.buffer.abandon()
-		leftOut := 0
-		if f := p.buffer.fallback; f != nil {
-			leftOut = f.close(ctx)
-		}
-		p.status.close(ctx)
-		p.closeErr = closeError(lost, dropped, afloat, leftOut, err)
-	})
-	return p.closeErr
+	if p.closing.CompareAndSwap(false, true) {
+		p.closeErr = p.shut(ctx)
+		close(p.closed)
+		return p.closeErr
+	}
+	select {
+	case <-p.closed:
+		return p.closeErr
+	default:
+	}
+	select {
+	case <-p.closed:
+		return p.closeErr
+	case <-ctx.Done():
+		return fmt.Errorf("close: another call is still at it, %s left: %w", plural(p.left(), "record"), context.Cause(ctx))
+	}
+}
+
+func (p *publisher) shut(ctx context.Context) error {
+	p.buffer.close()
+	flushing, cancel := p.reserve(ctx)
+	err := p.flush(flushing)
+	cancel()
+	afloat := int(p.afloat.Load())
+	p.end(ctx, err)
+	lost, dropped := p.buffer.abandon()
+	leftOut := 0
+	if f := p.buffer.fallback; f != nil {
+		leftOut = f.close(ctx)
+	}
+	p.status.close(ctx)
+	return closeError(lost, dropped, afloat, leftOut, err)
 }
 
 // reserve returns a context that leaves some of ctx's time for the Fallback.

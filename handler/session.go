@@ -83,20 +83,23 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 }
 
 // open opens a channel to publish on, in place of the last one.
-func (s *session) open() error { return s.openWithin(s.conn.Silence()) }
-
-func (s *session) openWithin(bound time.Duration) error {
+func (s *session) open() error {
 	if s.out != nil {
 		s.leave()
 	}
-	hung := time.AfterFunc(bound, s.conn.Abort)
-	defer hung.Stop()
 	out, err := s.conn.Publisher(s.Exchange, !s.Unconfirmed)
 	if err != nil {
 		return err
 	}
 	s.out, s.window, s.handed = out, newWindow(s.buffer.limit), true
 	return nil
+}
+
+// openWithin is open where the broker must answer within the time.
+func (s *session) openWithin(bound time.Duration) error {
+	hung := time.AfterFunc(bound, s.conn.Abort)
+	defer hung.Stop()
+	return s.open()
 }
 
 // run publishes until the connection is lost or ctx ends.
@@ -240,7 +243,8 @@ func (s *session) free() bool {
 	if s.refusal.going() && s.window.len() > 0 {
 		return false // a single message is tried
 	}
-	return s.handed && !s.paused && s.asked == nil && s.window.room() > 0
+	waits := s.asked != nil && s.passed == nil // for all to be handed over
+	return s.handed && !s.paused && !waits && s.window.room() > 0
 }
 
 // take takes records for a few messages from the buffer.

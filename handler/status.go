@@ -52,7 +52,14 @@ func newStatus(onError func(error)) *status {
 func (s *status) start() { go s.run() }
 
 func (s *status) run() {
-	defer close(s.stopped)
+	ended := false
+	defer func() {
+		if !ended { // by OnError: runtime.Goexit, as a test's Fatal does
+			go s.run()
+			return
+		}
+		close(s.stopped)
+	}()
 	for {
 		select {
 		case err := <-s.texts:
@@ -64,7 +71,7 @@ func (s *status) run() {
 		case err := <-s.texts:
 			s.deliver(err)
 		case <-s.stop:
-			if len(s.texts) == 0 {
+			if ended = len(s.texts) == 0; ended {
 				return
 			}
 		}

@@ -98,7 +98,7 @@ func TestFewMessagesAreAcknowledgedToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	late := time.After(10 * time.Second)
+	late := time.After(30 * time.Second)
 	for round := range 3 {
 		for range round + 1 {
 			if err := ch.Publish("logs", "", false, false, amqp.Publishing{Body: []byte("one")}); err != nil {

@@ -2,7 +2,9 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/slogcast/slogcast/internal/envelope"
@@ -56,6 +58,9 @@ const (
 	// maxNotices is how many gaps are told at a time.
 	maxNotices = 20
 )
+
+// errExited is a Writer's that has ended its goroutine, as a test's Fatal does.
+var errExited = errors.New("the Writer has not returned: it called runtime.Goexit")
 
 func newPipe(cfg Config, w Writer) *pipe {
 	p := &pipe{Config: cfg, writer: w, sequences: newSequences()}
@@ -148,10 +153,15 @@ func (p *pipe) write(ctx context.Context) {
 // wait has the Writer do something, and sets failed when it can't. A Writer that
 // waits for something is left behind some time after ctx has ended.
 func (p *pipe) wait(ctx context.Context, do func(context.Context) error) {
-	var err error
+	err := errExited
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("the Writer has panicked: %v\n%s", v, debug.Stack())
+			}
+		}()
 		err = do(ctx)
 	}()
 	start := time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -155,6 +156,38 @@ func TestTheEndOfADrainIsTold(t *testing.T) {
 		release()
 		tl.told("before all that waited in this tail's queue was written")
 		if err := <-tl.done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// writerFunc is a Writer.
+type writerFunc func()
+
+func (w writerFunc) Write(context.Context, []sink.Record) error {
+	w()
+	return nil
+}
+
+// What a Writer took that has panicked, or ended its goroutine, is not safe.
+func TestAWriterThatDoesNotReturnHasNothing(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		cfg := sink.Config{URL: b.URL, Exchange: exchange, Queue: sink.Queue{Name: named(t, b, exchange)}}
+		if err := startTail(t, cfg).end(); err != nil {
+			t.Fatal(err)
+		}
+		newProducer(t, b, exchange).publish(numbered(1))
+		for want, w := range map[string]writerFunc{"Goexit": runtime.Goexit, "panicked: boom": func() { panic("boom") }} {
+			if err := sink.Tail(soonContext(t), cfg, w); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		}
+		tl := startTail(t, cfg)
+		if got := tl.record(); got != `{"n":1}` {
+			t.Errorf("got %s", got)
+		}
+		if err := tl.end(); err != nil {
 			t.Error(err)
 		}
 	})

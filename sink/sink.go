@@ -47,7 +47,10 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/slogcast/slogcast/internal/envelope"
 	"github.com/slogcast/slogcast/internal/link"
@@ -153,11 +156,16 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("a duration is negative")
 	}
 	c.Exchange = cmp.Or(c.Exchange, "logs")
-	if c.Exchange != envelope.Clamp(c.Exchange) {
-		return c, errors.New("the exchange's name is longer than 255 bytes")
+	if err := checkName("the exchange's name", c.Exchange); err != nil {
+		return c, err
 	}
-	if slices.ContainsFunc(c.Keys, func(key string) bool { return key != envelope.Clamp(key) }) {
-		return c, errors.New("a binding key is longer than 255 bytes")
+	if err := checkName("the queue's name", c.Queue.Name); err != nil {
+		return c, err
+	}
+	for _, key := range c.Keys {
+		if err := checkName("a binding key", key); err != nil {
+			return c, err
+		}
 	}
 	if c.Keys = slices.Clone(c.Keys); len(c.Keys) == 0 {
 		c.Keys = []string{anyKey}
@@ -166,13 +174,25 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxBytes = cmp.Or(c.MaxBytes, 64<<20)
 	c.Prefetch = cmp.Or(c.Prefetch, 256)
 	c.Name = cmp.Or(c.Name, connectionName())
-	if c.Name != envelope.Clamp(c.Name) || c.Queue.Name != envelope.Clamp(c.Queue.Name) {
-		return c, errors.New("a name is longer than 255 bytes")
+	if err := checkName("the connection's name", c.Name); err != nil {
+		return c, err
 	}
 	if c.Notify == nil {
 		c.Notify = func(Notice) {}
 	}
 	return c, nil
+}
+
+// checkName returns what is wrong with a name at the broker. RabbitMQ cuts line ends
+// off a name that is declared, and then does not find it.
+func checkName(what, name string) error {
+	if len(name) > envelope.ShortString {
+		return fmt.Errorf("%s is longer than %d bytes", what, envelope.ShortString)
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("%s is not UTF-8 or holds a control character: %q", what, name)
+	}
+	return nil
 }
 
 // anyKey is the binding key that matches every routing key of a topic exchange.
@@ -222,6 +242,9 @@ func Tail(ctx context.Context, cfg Config, w Writer) error {
 	if err != nil {
 		return fmt.Errorf("tail: %w", explain(err))
 	}
+	if cfg.TLS != nil && !slices.ContainsFunc(endpoints, link.Endpoint.TLS) {
+		return errors.New("tail: Config.TLS needs an amqps:// URL")
+	}
 	t := &tail{pipe: newPipe(cfg, w), checkEvery: checkEvery}
 	if err := t.run(ctx, endpoints); err != nil {
 		return fmt.Errorf("tail: %w", explain(err))
@@ -239,5 +262,5 @@ func connectionName() string {
 	if err != nil {
 		host = "unknown"
 	}
-	return envelope.Clamp(fmt.Sprintf("logtail %s@%s %d", name, host, os.Getpid()))
+	return envelope.Clean(fmt.Sprintf("logtail %s@%s %d", name, host, os.Getpid()))
 }

@@ -44,7 +44,7 @@ func TestUnreadOutputEnds(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("end does not return")
 	}
 	if err := r.Close(); err != nil {

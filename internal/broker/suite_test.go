@@ -44,7 +44,7 @@ func listen(t testing.TB, cfg *broker.Config) *broker.Server {
 func unique() string { return "slogcast-test-" + rand.Text() }
 
 // timeout is how long a test waits for something that must happen.
-const timeout = 10 * time.Second
+const timeout = 30 * time.Second
 
 // receive returns the next value of a channel that must have one.
 func receive[T any](t *testing.T, c <-chan T) T {

@@ -41,6 +41,7 @@ func (d *Delivery) Size() int { return deliverySize + len(d.Properties) + len(d.
 // broker, and what the library asks for is answered behind the messages that are
 // under way. Crowded tells when it is time to have the broker stop.
 type Consumer struct {
+	conn    *Conn
 	library *amqp.Channel
 	closed  <-chan error // see Closed
 
@@ -71,12 +72,12 @@ const chunkSize = 64 << 10
 
 // Consumer opens a channel to consume on. A connection has one Consumer.
 func (c *Conn) Consumer() (*Consumer, error) {
-	ch, err := c.conn.Channel()
+	ch, err := c.openChannel()
 	if err != nil {
 		return nil, err
 	}
 	in := newConsumer(uint16(c.frames.opened.Load()), c.maxFrame()-wire.FrameOverhead)
-	in.library, in.closed = ch, errorsOf(ch.NotifyClose(make(chan *amqp.Error, 1)))
+	in.conn, in.library, in.closed = c, ch, errorsOf(ch.NotifyClose(make(chan *amqp.Error, 1)))
 	c.frames.consumer.Store(in)
 	return in, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,9 +30,10 @@ func TestLibraryIsTheOneThatIsReliedUpon(t *testing.T) {
 // peer is a broker that answers what the library asks, and keeps the frames that it
 // gets. Frames are read strictly: whatever is not one fails the test.
 type peer struct {
-	t    *testing.T
-	conn net.Conn
-	got  chan wire.Frame
+	t      *testing.T
+	conn   net.Conn
+	got    chan wire.Frame
+	silent atomic.Bool // it sends no heartbeats
 }
 
 // servePeer accepts one connection and returns the endpoint of it.
@@ -41,7 +43,7 @@ func servePeer(t *testing.T) (*peer, Endpoint) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoints, err := Parse("amqp://u:p@" + l.Addr().String() + "/?heartbeat=1")
+	endpoints, err := Parse("amqp://u:p@" + l.Addr().String() + "/?heartbeat=2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +86,9 @@ func (p *peer) serve() {
 		}
 		f.Payload = append([]byte(nil), f.Payload...)
 		p.got <- f
+		if f.Type == wire.FrameHeartbeat && !p.silent.Load() {
+			_, _ = p.conn.Write(heartbeat) // the reader notices
+		}
 		if f.Type != wire.FrameMethod {
 			continue
 		}
@@ -94,7 +99,7 @@ func (p *peer) serve() {
 		}
 		switch m.(type) {
 		case *wire.ConnectionStartOk:
-			p.send(0, &wire.ConnectionTune{ChannelMax: 2047, FrameMax: 131072, Heartbeat: 1})
+			p.send(0, &wire.ConnectionTune{ChannelMax: 2047, FrameMax: 131072, Heartbeat: 2})
 		case *wire.ConnectionOpen:
 			p.send(0, &wire.ConnectionOpenOk{})
 		case *wire.ChannelOpen:
@@ -199,10 +204,30 @@ func TestContract(t *testing.T) {
 
 	// A peer that sends nothing for one and a half of the heartbeat is given up, and
 	// that is told.
+	p.silent.Store(true)
 	if reason := <-c.Lost(); reason == nil {
 		t.Error("no reason")
 	}
-	if err := c.failed(); err == nil || !strings.Contains(err.Error(), "nothing has moved on the connection for 1.5s") {
+	if err := c.failed(); err == nil || !strings.Contains(err.Error(), "nothing has moved on the connection for 3s") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A peer that lives, as its heartbeats tell, and does not answer is given up.
+func TestWhoDoesNotAnswerIsGivenUp(t *testing.T) {
+	p, to := servePeer(t)
+	c, err := Dial(t.Context(), Config{}, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	in, err := c.Consumer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = in.DeclareTemporary(nil)
+	if failed := c.failed(); err == nil || failed == nil || !strings.Contains(failed.Error(), "the broker has not answered for 3s") {
+		t.Errorf("got %v, %v", err, failed)
+	}
+	p.next("queue.declare", isMethod(wire.QueueDeclareID))
 }

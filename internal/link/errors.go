@@ -3,11 +3,13 @@ package link
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -49,7 +51,10 @@ func describe(to Endpoint, ended, failure, err error) *Error {
 	e := &Error{err: err}
 	_, lookup := errors.AsType[*net.DNSError](failure)
 	refusal, ok := errors.AsType[*amqp.Error](err)
+	known, isKnown := errors.AsType[*Error](err)
 	switch {
+	case isKnown:
+		e.err, e.Problem, e.Hint = known.err, known.Problem, known.Hint
 	case ok && refusal.Server:
 		e.readRefusedConnection(to, refusal)
 	case errors.Is(ended, context.DeadlineExceeded) && !lookup:
@@ -60,7 +65,7 @@ func describe(to Endpoint, ended, failure, err error) *Error {
 		e.err = failure
 		e.readFailure(failure)
 	}
-	e.Problem = fmt.Sprintf("connect to %s: %s", to, e.Problem)
+	e.Problem = fmt.Sprintf("connect to %s: %s", to, plain(e.Problem))
 	return e
 }
 
@@ -76,6 +81,9 @@ func (e *Error) readRefusedConnection(to Endpoint, refusal *amqp.Error) {
 	reason := strings.ToLower(refusal.Reason)
 	e.Fatal = true
 	switch {
+	case refusal.Code == amqp.NotAllowed && strings.Contains(reason, "limit"):
+		e.Problem = fmt.Sprintf("the broker takes no more connections: %q", refusal.Reason)
+		e.Hint = "close others, or raise the limit with rabbitmqctl set_user_limits or set_vhost_limits"
 	case refusal.Code == amqp.AccessRefused && strings.Contains(reason, "vhost"),
 		refusal.Code == amqp.NotAllowed && strings.Contains(reason, "refused for user"):
 		e.Problem, e.Hint = fmt.Sprintf("%s may not use vhost %q", to.Who(), to.path), grantHint
@@ -88,9 +96,6 @@ func (e *Error) readRefusedConnection(to Endpoint, refusal *amqp.Error) {
 	case refusal.Code == amqp.NotAllowed && strings.Contains(reason, "not found"):
 		e.Problem = fmt.Sprintf("vhost %q does not exist", to.path)
 		e.Hint = "create it with rabbitmqctl add_vhost, or use another after the / in the URL; the default vhost is an empty path"
-	case refusal.Code == amqp.NotAllowed && strings.Contains(reason, "limit"):
-		e.Problem = fmt.Sprintf("the broker takes no more connections: %q", refusal.Reason)
-		e.Hint = "close others, or raise the limit with rabbitmqctl set_user_limits or set_vhost_limits"
 	default:
 		e.Problem = fmt.Sprintf("the broker answered %d %q", refusal.Code, refusal.Reason)
 		e.Fatal = !passing(refusal.Code)
@@ -105,6 +110,9 @@ func (e *Error) readFailure(failure error) {
 	alert, isAlert := errors.AsType[tls.AlertError](failure)
 	_, isLibrary := errors.AsType[*amqp.Error](failure)
 	switch {
+	case errors.Is(failure, amqp.ErrSASL):
+		e.Problem = "the broker has none of the ways to log in that were asked for"
+		e.Hint = "choose another auth_mechanism in the URL, or enable it in the broker's auth_mechanisms"
 	case isDNS && dns.IsNotFound:
 		e.Problem = fmt.Sprintf("host %q not found", dns.Name)
 		e.Hint = "check the host name in the URL"
@@ -122,16 +130,25 @@ func (e *Error) readFailure(failure error) {
 	case isCertificate:
 		e.Problem, e.Fatal = fmt.Sprintf("the broker's certificate is not trusted: %v", certificate.Err), true
 		e.Hint = "name your certificate authority with ?cacertfile=FILE, and the host name the certificate was made for"
+		if invalid, ok := errors.AsType[x509.CertificateInvalidError](failure); ok && invalid.Reason == x509.Expired {
+			e.Hint = "renew it, or set this machine's clock"
+		}
 	case isAlert || strings.Contains(failure.Error(), "remote error: tls: "):
 		text := failure.Error()
 		if isAlert {
 			text = alert.Error()
 		}
 		e.Problem, e.Fatal = "the broker refuses the TLS connection: "+withoutAddress(errors.New(text)), true
-		e.Hint = "it may want a client certificate, ?certfile=FILE&keyfile=FILE, of an authority that it trusts"
-	case errors.Is(failure, io.EOF), errors.Is(failure, io.ErrUnexpectedEOF), errors.Is(failure, syscall.ECONNRESET), errors.Is(failure, syscall.EPIPE), errors.Is(failure, net.ErrClosed), isLibrary:
+		e.Hint = "see its TLS versions, ciphers and server names"
+		if strings.Contains(text, "certificate") || strings.Contains(text, "handshake failure") {
+			e.Hint = "it may want a client certificate, ?certfile=FILE&keyfile=FILE, of an authority that it trusts"
+		}
+	case errors.Is(failure, io.EOF), errors.Is(failure, io.ErrUnexpectedEOF), errors.Is(failure, syscall.ECONNRESET), errors.Is(failure, syscall.EPIPE), errors.Is(failure, net.ErrClosed):
 		e.Problem = "the other side closed the connection during the handshake"
 		e.Hint = "check user and password, that the port is RabbitMQ's AMQP port (5672, or 5671 with amqps://), and the broker's log"
+	case isLibrary:
+		e.Problem = "the other side does not speak AMQP 0-9-1"
+		e.Hint = "check that the port is RabbitMQ's AMQP port (5672, or 5671 with amqps://)"
 	default:
 		e.Problem = withoutAddress(failure)
 	}
@@ -150,4 +167,19 @@ func withoutAddress(err error) string {
 		return op.Err.Error()
 	}
 	return err.Error()
+}
+
+// plain returns text, parts of which are a peer's, with what is no plain character
+// as in a quoted string: names in a certificate may hold anything.
+func plain(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r == '\'' || r == '\\' {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }

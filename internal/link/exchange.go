@@ -39,7 +39,7 @@ func (c *Conn) DeclareFanout(name string, transient bool) error {
 	case amqp.PreconditionFailed:
 		if m := inequivalent.FindStringSubmatch(refusal.Reason); m != nil && m[1] == "type" {
 			return &Error{
-				Problem: fmt.Sprintf("exchange %q on %s is of type %s, not fanout", name, c.Endpoint, m[2]),
+				Problem: fmt.Sprintf("exchange %q on %s is of type %s, not fanout", name, c.Endpoint, plain(m[2])),
 				Hint:    "name another exchange, or delete that one",
 				Fatal:   true,
 				err:     err,
@@ -47,6 +47,14 @@ func (c *Conn) DeclareFanout(name string, transient bool) error {
 		}
 		return nil
 	case amqp.AccessRefused:
+		if reserved(refusal) {
+			return &Error{
+				Problem: fmt.Sprintf("exchange %q on %s does not exist, and names that begin with amq. are the broker's own", name, c.Endpoint),
+				Hint:    "name another exchange",
+				Fatal:   true,
+				err:     err,
+			}
+		}
 		return c.checkExchange(name)
 	}
 	return err
@@ -108,12 +116,28 @@ func (c *Conn) checkExchange(name string) error {
 	return err
 }
 
-// onChannel runs do on a channel that is thrown away afterwards.
+// onChannel runs do, which waits for the broker, on a channel that is thrown away
+// afterwards.
 func (c *Conn) onChannel(do func(*amqp.Channel) error) error {
-	ch, err := c.conn.Channel()
+	return c.withChannel(func(ch *amqp.Channel) error {
+		return c.ask(func() error { return do(ch) })
+	})
+}
+
+// withChannel is onChannel where do bounds what it waits for.
+func (c *Conn) withChannel(do func(*amqp.Channel) error) error {
+	ch, err := c.openChannel()
 	if err != nil {
 		return err
 	}
-	defer ch.Close()
+	defer func() { _ = c.ask(ch.Close) }() // it may be closed
 	return do(ch)
+}
+
+func (c *Conn) openChannel() (ch *amqp.Channel, err error) {
+	err = c.ask(func() error {
+		ch, err = c.conn.Channel()
+		return err
+	})
+	return ch, err
 }

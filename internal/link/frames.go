@@ -42,6 +42,7 @@ type frames struct {
 	consumer  atomic.Pointer[Consumer]  // likewise
 	blocked   blocked
 	failure   atomic.Pointer[error] // of the first read that failed
+	heard     atomic.Int64          // bytes that have come, but for heartbeats
 
 	// Owned by the library's reader.
 	in    *bufio.Reader
@@ -77,6 +78,7 @@ func (n network) Read(p []byte) (int, error) {
 	}
 	got, err := n.Conn.Read(p)
 	n.last = time.Now()
+	n.heard.Add(int64(got))
 	if err != nil {
 		n.failure.CompareAndSwap(nil, &err)
 	}
@@ -108,6 +110,9 @@ func (f *frames) next() error {
 		return f.pass(err)
 	}
 	kind, channel, size := head[0], binary.BigEndian.Uint16(head[1:]), int(min(binary.BigEndian.Uint32(head[3:]), math.MaxInt32-frameHead-1))
+	if kind == wire.FrameHeartbeat {
+		f.heard.Add(-int64(len(heartbeat)))
+	}
 	mine := false
 	if in := f.consumer.Load(); in != nil && in.channel == channel {
 		if mine, err = in.read(f, kind, size); err != nil {

@@ -52,7 +52,8 @@ type Config struct {
 	// connection_timeout does not. Default 10 s.
 	DialTimeout time.Duration
 
-	// TLS is used with amqps:// in place of what the URL says. May be nil.
+	// TLS is used with amqps:// in place of what the URL says. May be nil. Its
+	// functions may panic, and not return.
 	TLS *tls.Config
 
 	// Credentials is asked at every dial, for secrets that change. If nil, user
@@ -67,7 +68,8 @@ type Config struct {
 	// as no connection has been of use yet.
 	FailFast bool
 
-	logins *logins // shared by all dials of one Supervise
+	logins     *logins       // shared by all dials of one Supervise
+	handshakes chan struct{} // likewise: has a value for each that is under way
 }
 
 func (c Config) withDefaults() Config {
@@ -78,6 +80,7 @@ func (c Config) withDefaults() Config {
 	}
 	if c.logins == nil {
 		c.logins = newLogins(c.Credentials)
+		c.handshakes = make(chan struct{}, mostHandshakes)
 	}
 	return c
 }
@@ -170,7 +173,7 @@ func (c *Conn) open(ctx context.Context, cfg Config, network string) (net.Conn, 
 			return nil, err
 		}
 		client := tls.Client(conn, how)
-		if err := client.HandshakeContext(ctx); err != nil {
+		if err := cfg.shakeHands(ctx, client); err != nil {
 			return nil, err
 		}
 		conn = client

@@ -80,7 +80,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
 			_, _ = io.Copy(io.Discard, c) // until the client has had enough
 		}()
-		wantError(t, dial(t, "amqp://u:hunter2@"+l.Addr().String()), false, "handshake", "5672")
+		wantError(t, dial(t, "amqp://u:hunter2@"+l.Addr().String()), false, "does not speak AMQP 0-9-1", "5672")
 	})
 	t.Run("plain port with amqps", func(t *testing.T) {
 		server := httptest.NewServer(nil)
@@ -158,6 +158,21 @@ func TestUserWithoutPermissionOnTheVhost(t *testing.T) {
 		}
 		defer b.Ctl("delete_vhost", "closed")
 		wantError(t, dial(t, b.User(t, ".*", ".*", ".*")+"closed"), true, `may not use vhost "closed"`, "set_permissions")
+	})
+}
+
+// A limit is no missing permission, though the broker's words begin alike.
+func TestLimitsOfTheBroker(t *testing.T) {
+	brokertest.EachReal(t, func(t *testing.T, b *brokertest.Broker) {
+		limited := b.User(t, ".*", ".*", ".*")
+		u, err := url.Parse(limited)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := b.Ctl("set_user_limits", u.User.Username(), `{"max-connections":0}`); err != nil {
+			t.Fatal(err, out)
+		}
+		wantError(t, dial(t, limited), true, "takes no more connections", "limit (0) is reached", "set_user_limits")
 	})
 }
 

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -49,6 +50,9 @@ func (l *logins) get(ctx context.Context, to *Endpoint) ([]amqp.Authentication, 
 		return nil, &Error{Problem: fmt.Sprintf("connect to %s: get credentials: %v", to, got.err), err: got.err}
 	}
 	to.user, to.external = got.user, false
+	if mechanisms := to.uri.AuthMechanism; len(mechanisms) == 1 && strings.EqualFold(mechanisms[0], "amqplain") {
+		return []amqp.Authentication{&amqp.AMQPlainAuth{Username: got.user, Password: got.password}}, nil
+	}
 	return []amqp.Authentication{&amqp.PlainAuth{Username: got.user, Password: got.password}}, nil
 }
 

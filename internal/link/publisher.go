@@ -59,7 +59,7 @@ func (c *Conn) Publisher(exchange string, confirms bool) (*Publisher, error) {
 	if old := c.frames.publisher.Swap(nil); old != nil {
 		go old.library.Close() // ends with the connection; it may be closed
 	}
-	ch, err := c.conn.Channel()
+	ch, err := c.openChannel()
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (c *Conn) Publisher(exchange string, confirms bool) (*Publisher, error) {
 	p.start = appendShortString(p.start, exchange)
 	c.frames.publisher.Store(p)
 	if confirms {
-		err = ch.Confirm(false)
+		err = c.ask(func() error { return ch.Confirm(false) })
 	}
 	return p, err
 }

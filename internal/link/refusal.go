@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,7 +13,7 @@ import (
 
 // What RabbitMQ says when it refuses something on an open connection.
 var (
-	denied  = regexp.MustCompile(`(configure|write|read) access to (exchange|queue|topic) '(.*?)' (?:in exchange .* )?in vhost '(.*?)' refused`)
+	denied  = regexp.MustCompile(`(?s)(?:(configure|write|read) )?access to (exchange|queue|topic) '(.*?)' (?:in exchange .* )?in vhost '(.*?)' refused`)
 	tooBig  = regexp.MustCompile(`message size \d+ is larger than (?:configured )?max size (\d+)`)
 	missing = regexp.MustCompile(`no (exchange|queue) '(.*?)' in vhost`)
 )
@@ -23,12 +24,20 @@ func explainUse(to Endpoint, err error) *Error {
 		return known
 	}
 	refusal, ok := errors.AsType[*amqp.Error](err)
+	if ok && errors.Is(err, amqp.ErrChannelMax) {
+		return &Error{
+			Problem: fmt.Sprintf("connection to %s: it may have too few channels at a time", to),
+			Hint:    "two are needed: see channel_max in the URL, and in the broker's configuration",
+			Fatal:   true,
+			err:     err,
+		}
+	}
 	if !ok || !refusal.Server {
-		return &Error{Problem: fmt.Sprintf("lost %s: %s", to, withoutAddress(err)), err: err}
+		return &Error{Problem: fmt.Sprintf("lost %s: %s", to, plain(withoutAddress(err))), err: err}
 	}
 	e := &Error{Problem: fmt.Sprintf("lost %s: the broker answered %d %q", to, refusal.Code, refusal.Reason), err: err}
-	if m := denied.FindStringSubmatch(refusal.Reason); m != nil {
-		e.Problem = fmt.Sprintf("%s on %s has no permission to %s %s %q", to.Who(), to, m[1], m[2], m[3])
+	if m := denied.FindStringSubmatch(refusal.Reason); m != nil && refusal.Code == amqp.AccessRefused {
+		e.Problem = fmt.Sprintf("%s on %s has no permission to %s %s %q", to.Who(), to, cmp.Or(m[1], "use"), m[2], m[3])
 		e.Hint = fmt.Sprintf("grant it with rabbitmqctl set_permissions -p %q USER CONFIGURE WRITE READ", m[4])
 		e.Fatal = true
 	}
@@ -58,6 +67,9 @@ func unmendable(err error) bool {
 	return ok && refusal.Server && !passing(refusal.Code)
 }
 
+// reserved reports whether the broker refuses a name that is for itself.
+func reserved(refusal *amqp.Error) bool { return strings.Contains(refusal.Reason, "reserved prefix") }
+
 // TooLarge reports whether err is the broker's refusal of a message for its size,
 // and the most bytes of a body it takes, 0 where it does not say
 // (https://www.rabbitmq.com/docs/configure, max_message_size).
@@ -80,6 +92,14 @@ func Denied(err error, to Endpoint, what, missing string) error {
 	refusal, ok := errors.AsType[*amqp.Error](err)
 	if !ok || refusal.Code != amqp.AccessRefused {
 		return err
+	}
+	if reserved(refusal) {
+		return &Error{
+			Problem: fmt.Sprintf("can't %s on %s: names that begin with amq. are the broker's own", what, to),
+			Hint:    "choose another name",
+			Fatal:   true,
+			err:     err,
+		}
 	}
 	return &Error{
 		Problem: fmt.Sprintf("%s on %s may not %s", to.Who(), to, what),

@@ -178,7 +178,14 @@ func (s *socket) silent(err error) error {
 	return fmt.Errorf("nothing has moved on the connection for %v: %w", time.Duration(s.silence.Load()), err)
 }
 
-// failLocked notes a failure, the first, and closes the connection.
+// fail notes a failure, the first, and closes the connection.
+func (s *socket) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failLocked(err)
+}
+
+// failLocked is fail with the mutex held.
 func (s *socket) failLocked(err error) {
 	if s.failure == nil {
 		s.failure = err

@@ -38,11 +38,15 @@ const streamPrefetch = 64
 // Nothing is taken from it.
 func (c *Conn) LookAtStream(stream string, offset any, most int, quiet time.Duration) (seen Look, err error) {
 	start := time.Now()
-	err = c.onChannel(func(ch *amqp.Channel) error {
-		if err := ch.Qos(min(most, streamPrefetch), 0, false); err != nil {
+	err = c.withChannel(func(ch *amqp.Channel) error {
+		var messages <-chan amqp.Delivery
+		err := c.ask(func() (err error) {
+			if err := ch.Qos(min(most, streamPrefetch), 0, false); err != nil {
+				return err
+			}
+			messages, err = ch.Consume(stream, "look", false, false, false, false, amqp.Table{OffsetHeader: offset})
 			return err
-		}
-		messages, err := ch.Consume(stream, "look", false, false, false, false, amqp.Table{OffsetHeader: offset})
+		})
 		if err != nil {
 			return err
 		}

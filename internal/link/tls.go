@@ -1,11 +1,13 @@
 package link
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // tlsConfig returns how to speak TLS with the endpoint: a copy of given or, when
@@ -47,4 +49,47 @@ func readRoots(file string) (*x509.CertPool, error) {
 		return nil, errors.New("there is no certificate in PEM in it")
 	}
 	return roots, nil
+}
+
+const (
+	// mostHandshakes bounds how many goroutines a function that does not return may
+	// keep.
+	mostHandshakes = 8
+
+	// unwinding is how long a handshake whose connection was closed may take to end.
+	unwinding = time.Second
+)
+
+// shakeHands does client's handshake until ctx ends, in a goroutine of its own:
+// the functions of a program's tls.Config may panic, end the goroutine, and not
+// return.
+func (c Config) shakeHands(ctx context.Context, client *tls.Conn) error {
+	select {
+	case c.handshakes <- struct{}{}:
+	case <-ctx.Done():
+		return &Error{Problem: "functions of the TLS configuration do not return", err: context.Cause(ctx)}
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := error(&Error{Problem: "a function of the TLS configuration ended its goroutine"})
+		defer func() {
+			if p := recover(); p != nil {
+				err = &Error{Problem: fmt.Sprintf("a function of the TLS configuration panicked (%T)", p)}
+			}
+			done <- err
+			<-c.handshakes
+		}()
+		err = client.HandshakeContext(ctx)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(unwinding):
+		return &Error{Problem: "a function of the TLS configuration does not return", err: context.Cause(ctx)}
+	}
 }

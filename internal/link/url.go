@@ -107,6 +107,9 @@ func parse(raw string) (e Endpoint, problem string) {
 	if err != nil {
 		return e, "the value of one of its parameters can't be read"
 	}
+	if len(uri.Vhost) > shortString {
+		return e, fmt.Sprintf("its vhost is longer than %d bytes", shortString)
+	}
 	if strings.Contains(strings.TrimPrefix(u.EscapedPath(), "/"), "/") {
 		return e, "its vhost holds a / that is not written %2F"
 	}
@@ -151,14 +154,22 @@ func checkQuery(u *url.URL) (problem string) {
 			return problem
 		}
 	}
+	if mechanisms := query["auth_mechanism"]; u.Scheme != "amqps" && len(mechanisms) == 1 && strings.EqualFold(mechanisms[0], "external") {
+		return "auth_mechanism external needs amqps://, and a client certificate"
+	}
 	if query.Has("certfile") != query.Has("keyfile") {
 		return "certfile and keyfile go together"
 	}
 	return ""
 }
 
-// longestTimeout bounds connection_timeout.
-const longestTimeout = 24 * time.Hour
+const (
+	// longestTimeout bounds connection_timeout.
+	longestTimeout = 24 * time.Hour
+
+	// shortString is the most bytes of a vhost's name: a short string's.
+	shortString = 255
+)
 
 // checkValues finds what would be taken and then come to nothing.
 func checkValues(name string, values []string) (problem string) {
@@ -171,6 +182,10 @@ func checkValues(name string, values []string) (problem string) {
 		}
 	case len(values) > 1:
 		return name + " is given more than once"
+	case name == "heartbeat" || name == "channel_max":
+		if _, err := strconv.ParseUint(values[0], 10, 16); err != nil {
+			return "its parameter " + name + " is not a number from 0 to 65535"
+		}
 	case name == "connection_timeout":
 		if n, err := strconv.Atoi(values[0]); err != nil || n < 0 || n > int(longestTimeout/time.Millisecond) {
 			return "connection_timeout is not a number of milliseconds, at most a day of them"
