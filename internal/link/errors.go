@@ -119,7 +119,7 @@ func (e *Error) readFailure(failure error) {
 	case isDNS:
 		e.Problem = fmt.Sprintf("host %q can't be looked up: %s", dns.Name, dns.Err)
 		e.Hint = "check the name servers of this machine"
-	case errors.Is(failure, os.ErrDeadlineExceeded):
+	case errors.Is(failure, os.ErrDeadlineExceeded), errors.Is(failure, context.DeadlineExceeded):
 		e.Problem, e.Hint = noAnswer, noAnswerHint
 	case errors.Is(failure, syscall.ECONNREFUSED):
 		e.Problem = "connection refused"

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"os"
 	"strings"
 	"testing"
 
@@ -26,6 +27,16 @@ func TestANameServersFailureIsNoMissingHost(t *testing.T) {
 		err := describe(Endpoint{}, tt.cause, failure, failure)
 		if !strings.Contains(err.Error(), tt.want) || err.Fatal {
 			t.Errorf("%s: got %v, want %q and retries", tt.err.Err, err, tt.want)
+		}
+	}
+}
+
+// The network may end a dial in the moment before its context ends.
+func TestADialThatIsLateHasNoAnswer(t *testing.T) {
+	for _, late := range []error{context.DeadlineExceeded, os.ErrDeadlineExceeded} {
+		failure := &net.OpError{Op: "dial", Net: "tcp", Err: late}
+		if err := describe(Endpoint{}, nil, failure, failure); !strings.Contains(err.Error(), noAnswer) {
+			t.Errorf("got %v", err)
 		}
 	}
 }
