@@ -114,7 +114,9 @@ func (a *Archive) begin() error {
 	if n := len(segments); n > 0 {
 		a.latest = segments[n-1].end
 	}
-	if err := a.openNamed(); err != nil {
+	if err := a.openNamed(); isFull(err) { // Append opens it when there is room
+		a.notice("%s can't be opened before the disk has room: %v", a.path, err)
+	} else if err != nil {
 		return err
 	}
 	if !a.opts.Raw {

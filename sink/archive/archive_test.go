@@ -246,6 +246,41 @@ func TestFailedFsyncOfASegmentIsSaid(t *testing.T) {
 	}
 }
 
+// An archive begins on a disk that is full, with half a line or with nothing.
+func TestFullDiskAtTheStart(t *testing.T) {
+	for name, there := range map[string]string{"nothing": "", "half a line": `{"msg":"tor`} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "app.log")
+			if there != "" {
+				if err := os.WriteFile(path, []byte(there), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var said []string
+			room := false
+			opts := Options{Retry: time.Millisecond, OnNotice: func(text string) { said = append(said, text) }, OnError: func(error) { room = true }}
+			a, err := open(path, opts, func(path string, flag int, mode os.FileMode) (file, error) {
+				if !room {
+					return nil, syscall.ENOSPC
+				}
+				return os.OpenFile(path, flag, mode)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(said) != 1 || !strings.Contains(said[0], "room") {
+				t.Errorf("said %q", said)
+			}
+			if err := errors.Join(a.Write(t.Context(), lines("one")), a.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if got := content(t, path); got != `{"msg":"one"}`+"\n" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
 // A file that can be appended to alone, by chattr say.
 func TestTornLineThatCanNotBeCutIsNotCopiedForEver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.log")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -57,7 +58,10 @@ func (a *Archive) setTornAside(f file, size int64) (end int64, err error) {
 	}
 	aside, err := moveTail(f, at, size, a.names, a.opts.Mode)
 	if err != nil {
-		return size, fmt.Errorf("set a torn line aside: %w", err)
+		if named, ok := errors.AsType[*fs.PathError](err); ok {
+			err = named.Err // its name is another each time
+		}
+		return size, fmt.Errorf("set half a line at the end of %s aside: %w", a.path, err)
 	}
 	a.notice("half a line at the end of %s (%d bytes, from a crash most likely) is set aside in %s", a.path, size-at, aside)
 	return at, nil
@@ -156,6 +160,11 @@ func (a *Archive) readBack(segments []segment) error {
 	w := &written{seed: maphash.MakeSeed(), producers: make(map[string]*writtenOf)}
 	since := a.opts.Since
 	files := append(append([]segment(nil), segments...), segment{path: a.path})
+	if a.file == nil {
+		if _, err := os.Lstat(a.path); err != nil { // there is no room for it
+			files = files[:len(segments)]
+		}
+	}
 	for i := len(files) - 1; i >= 0; i-- {
 		s := files[i]
 		if w.records >= maxWritten && (since.IsZero() || !s.end.IsZero() && s.end.Add(skew).Before(since)) {
