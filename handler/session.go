@@ -34,6 +34,7 @@ type session struct {
 	window  *window
 	refusal refusal
 
+	proven   bool      // the broker has confirmed something
 	handed   bool      // the network has taken all that was published
 	paused   bool      // between connection.blocked and connection.unblocked
 	progress time.Time // when an answer last came, or was first waited for
@@ -189,6 +190,7 @@ func (s *session) settle() {
 		if what == ack {
 			s.buffer.settle(records, confirmed)
 			s.conn.Useful()
+			s.proven = true
 			s.refusal.over()
 			s.refusing = false
 		} else {
