@@ -99,8 +99,11 @@ func (s *session) open() error {
 // openWithin is open where the broker must answer within the time.
 func (s *session) openWithin(bound time.Duration) error {
 	hung := time.AfterFunc(bound, s.conn.Abort)
-	defer hung.Stop()
-	return s.open()
+	err := s.open()
+	if !hung.Stop() && err != nil {
+		return fmt.Errorf("the broker has opened no channel for %v", bound)
+	}
+	return err
 }
 
 // run publishes until the connection is lost or ctx ends.
