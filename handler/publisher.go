@@ -32,8 +32,6 @@ type publisher struct {
 	refusing bool      // the last connection confirmed nothing, see refusal: a single message is tried first; owned by run
 	mute     time.Time // since when the broker has answered nothing; zero while it does; owned by run
 	tries    int       // messages that were tried without an answer since then, and since that is long; owned by run
-	doubts   int       // times that a broker was doubted early, of late; owned by run
-	doubted  time.Time // when it last was; owned by run
 
 	others  bool          // there are several URLs; immutable
 	silence time.Duration // in place of the connection's, if not zero; immutable

@@ -100,19 +100,13 @@ func (s *session) refused(now time.Time) error {
 // a cluster that has lost a node, what was published before a queue had a new leader
 // may wait for ever, and only what is published anew, on a new channel, is confirmed.
 func (s *session) unanswered() error {
-	since, now := s.progress, time.Now()
-	if !s.mute.IsZero() {
-		since = s.mute
-	}
+	since, now := s.silentSince(), time.Now()
 	going, early := s.refusal.going(), s.early()
 	if going || early {
 		s.mute, s.refusing = since, true
 	}
 	switch n := s.refusal.fresh; {
 	case early:
-		if !going {
-			s.doubts, s.doubted = s.doubtsOfLate()+1, now
-		}
 		s.refusal = refusal{since: now}
 		return s.openWithin(quickOpen)
 	case going:
@@ -124,22 +118,21 @@ func (s *session) unanswered() error {
 	return fmt.Errorf("the broker has confirmed nothing for %v", time.Since(since).Round(time.Second))
 }
 
-// early reports whether the broker may be doubted before it has been silent for long.
-// A client of a single broker has nothing to gain from that.
+// early reports whether the broker may be doubted before it has been silent for long:
+// a new connection of one that knows others, over which nothing was confirmed yet. A
+// channel that was of use is left its time: its messages may be on the way to a new
+// leader.
 func (s *session) early() bool {
-	since := s.progress
-	if !s.mute.IsZero() {
-		since = s.mute
-	}
-	return s.others && !s.Unconfirmed && time.Since(since) < s.longest()
+	return s.others && !s.proven && !s.Unconfirmed && time.Since(s.silentSince()) < s.longest()
 }
 
-// doubtsOfLate forgets doubts after a while without.
-func (s *session) doubtsOfLate() int {
-	if time.Since(s.doubted) > time.Minute {
-		return 0
+// silentSince returns since when nothing has been answered, over this connection and
+// those before it.
+func (s *session) silentSince() time.Time {
+	if s.mute.IsZero() {
+		return s.progress
 	}
-	return s.doubts
+	return s.mute
 }
 
 // doubt notes that a connection has ended over which nothing was answered any more:
@@ -149,17 +142,13 @@ func (s *session) doubt() {
 	if s.Unconfirmed || s.window.len() == 0 || !s.refusal.going() && time.Since(s.progress) < min(muteAfter, s.longest()) {
 		return
 	}
-	s.refusing = true
-	if s.mute.IsZero() {
-		s.mute = s.progress
-	}
+	s.mute, s.refusing = s.silentSince(), true
 }
 
 // longest is how long a connection may answer nothing.
 func (s *session) longest() time.Duration { return cmp.Or(s.silence, s.conn.Silence()) }
 
-// patience is how long the oldest message may go without an answer. A broker that
-// always takes long is not doubted early again and again.
+// patience is how long the oldest message may go without an answer.
 func (s *session) patience() time.Duration {
 	switch early := s.early(); {
 	case s.refusal.going() && early:
@@ -167,7 +156,7 @@ func (s *session) patience() time.Duration {
 	case s.refusal.going():
 		return min(s.longest(), firstTry<<min(s.tries/2, 10))
 	case early:
-		return min(s.longest(), muteAfter<<min(s.doubtsOfLate(), 10))
+		return min(s.longest(), muteAfter)
 	}
 	return s.longest()
 }

@@ -34,6 +34,7 @@ type session struct {
 	window  *window
 	refusal refusal
 
+	proven   bool      // the broker has confirmed something
 	handed   bool      // the network has taken all that was published
 	paused   bool      // between connection.blocked and connection.unblocked
 	progress time.Time // when an answer last came, or was first waited for
@@ -98,8 +99,11 @@ func (s *session) open() error {
 // openWithin is open where the broker must answer within the time.
 func (s *session) openWithin(bound time.Duration) error {
 	hung := time.AfterFunc(bound, s.conn.Abort)
-	defer hung.Stop()
-	return s.open()
+	err := s.open()
+	if !hung.Stop() && err != nil {
+		return fmt.Errorf("the broker has opened no channel for %v", bound)
+	}
+	return err
 }
 
 // run publishes until the connection is lost or ctx ends.
@@ -189,6 +193,7 @@ func (s *session) settle() {
 		if what == ack {
 			s.buffer.settle(records, confirmed)
 			s.conn.Useful()
+			s.proven = true
 			s.refusal.over()
 			s.refusing = false
 		} else {

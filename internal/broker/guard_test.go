@@ -15,8 +15,8 @@ func TestGuardIsBounded(t *testing.T) {
 		binary.BigEndian.PutUint32(b[:], i)
 		addr := netip.AddrFrom4(b)
 		g.failed(addr)
-		if g.reserve(addr) == 0 {
-			t.Fatalf("address %d is not slowed", i)
+		if g.peers[addr] == nil {
+			t.Fatalf("address %d is not remembered", i)
 		}
 	}
 	if n := len(g.peers); n > guardSize {
