@@ -226,7 +226,7 @@ func TestWhoDoesNotAnswerIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = in.DeclareTemporary(nil)
-	if failed := c.failed(); err == nil || failed == nil || !strings.Contains(failed.Error(), "the broker has not answered for 3s") {
+	if failed := c.failed(); err == nil || failed == nil || !strings.Contains(failed.Error(), "the broker has not answered for 5s") {
 		t.Errorf("got %v, %v", err, failed)
 	}
 	p.next("queue.declare", isMethod(wire.QueueDeclareID))
