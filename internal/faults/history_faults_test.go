@@ -43,7 +43,8 @@ func TestHistoryOverCuts(t *testing.T) {
 		var tails []*backward
 		var running sync.WaitGroup
 		for range size.tails {
-			tl := &backward{run: r, at: began.Add(rand.N(lasts)), cuts: []time.Duration{rand.N(lasts / 4), rand.N(lasts / 4)}, since: size.since, proxy: r.proxy(), seen: newSightings(), times: map[string]map[uint64]time.Time{}}
+			tl := &backward{run: r, at: began.Add(rand.N(lasts)), cuts: []time.Duration{rand.N(lasts / 4), rand.N(lasts / 4)}, since: size.since, proxy: r.proxy(), cut: make(chan struct{}), seen: newSightings(), times: recordTimes{}}
+			tl.ctx, tl.stop = context.WithCancel(context.Background())
 			tails = append(tails, tl)
 			running.Go(tl.watch)
 		}
@@ -54,16 +55,31 @@ func TestHistoryOverCuts(t *testing.T) {
 		for _, a := range r.producers {
 			a.closeClean()
 		}
-		running.Wait()
 		all := r.drain()
+		late, known := time.Now().Add(patience), recordTimes{}
+		for _, tl := range tails {
+			<-tl.cut
+			for !tl.has(all) && time.Now().Before(late) {
+				wait(10 * time.Millisecond)
+			}
+			tl.stop()
+		}
+		running.Wait()
+		for _, tl := range tails {
+			for id, times := range tl.times {
+				for seq, at := range times {
+					known.note(id, seq, at)
+				}
+			}
+		}
 		shown := 0
 		for _, tl := range tails {
-			shown += tl.check(all)
+			shown += tl.check(all, known)
 		}
 		for _, c := range r.closers {
 			c()
 		}
-		back(t, r.before, 5*time.Second)
+		back(t, r.before, soon)
 		t.Logf("%d records in %v, %d shown by %d tails", len(all.byRecord), lasts, shown, size.tails)
 	})
 }
@@ -90,33 +106,54 @@ type backward struct {
 	cuts  []time.Duration // one after the other, from then on
 	since time.Duration
 	proxy *brokertest.Proxy
-	from  time.Time // that it asked for
+	ctx   context.Context
+	stop  context.CancelFunc
+	cut   chan struct{} // closed when the cuts are done
+	from  time.Time     // that it asked for
 	err   error
+
+	mu    sync.Mutex // guards times
+	times recordTimes
 
 	// Owned by Tail's goroutine, and its Writer's, until watch returns.
 	seen   *sightings
-	times  map[string]map[uint64]time.Time // of the records, by producer
-	quiet  *time.Timer                     // ends the tail
 	notice []string
 }
 
-// watch runs the tail until nothing has come for some time.
+// recordTimes are the times of records, by producer and number.
+type recordTimes map[string]map[uint64]time.Time
+
+func (r recordTimes) note(id string, seq uint64, at time.Time) {
+	if r[id] == nil {
+		r[id] = map[uint64]time.Time{}
+	}
+	r[id][seq] = at
+}
+
+// has reports whether the last record of each producer has come.
+func (b *backward) has(all *sightings) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, has := range all.handlers {
+		if _, ok := b.times[id][has.last]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// watch runs the tail until it is stopped.
 func (b *backward) watch() {
 	wait(time.Until(b.at))
 	b.from = time.Now().Add(-b.since)
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	const silence = 4 * time.Second // longer than a tail that was cut is away
-	b.quiet = time.AfterFunc(silence+b.cuts[0]+b.cuts[1], stop)
-	var cutting sync.WaitGroup
-	defer cutting.Wait()
-	cutting.Go(func() {
+	go func() {
+		defer close(b.cut)
 		for _, after := range b.cuts {
 			wait(after)
 			b.proxy.Cut()
 		}
-	})
-	b.err = sink.Tail(ctx, sink.Config{
+	}()
+	b.err = sink.Tail(b.ctx, sink.Config{
 		URL: b.proxy.URL, Exchange: b.run.exchange, Queue: sink.Queue{History: true, From: sink.Offset{Since: b.from}},
 		Notify: func(n sink.Notice) {
 			b.notice = append(b.notice, n.String())
@@ -132,21 +169,20 @@ func (b *backward) watch() {
 
 // Write notes the records.
 func (b *backward) Write(_ context.Context, records []sink.Record) error {
-	b.quiet.Reset(4 * time.Second)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for i := range records {
 		rec := &records[i]
 		b.seen.see(rec.Producer, rec.Seq, rec.Body, b.run.attempted)
-		if b.times[rec.Producer] == nil {
-			b.times[rec.Producer] = map[uint64]time.Time{}
-		}
-		b.times[rec.Producer][rec.Seq], _ = rec.Time()
+		at, _ := rec.Time()
+		b.times.note(rec.Producer, rec.Seq, at)
 	}
 	return nil
 }
 
-// check compares what a tail has shown and told with what the broker took. It
-// returns how many records were shown.
-func (b *backward) check(all *sightings) (shown int) {
+// check compares what a tail has shown and told with what the broker took. known are
+// the times of the records that any tail has shown. It returns how many were shown.
+func (b *backward) check(all *sightings, known recordTimes) (shown int) {
 	t := b.run.t
 	t.Helper()
 	if b.err != nil {
@@ -171,10 +207,8 @@ func (b *backward) check(all *sightings) (shown int) {
 			}
 		}
 		repeats = got.repeats()
-		// The record before the first one shown must be too old; the next is so
-		// soon behind it that this is seen in the first one's time.
-		slack := 100 * time.Millisecond
-		if at := b.times[id][first]; first > 1 && at.Sub(b.from) > slack {
+		// The record before the first one shown must be too old.
+		if at, ok := known[id][first-1]; ok && !at.Before(b.from) {
 			missing++
 		}
 		if missing+repeats+got.late > 0 {

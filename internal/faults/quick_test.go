@@ -221,7 +221,7 @@ func TestNoTail(t *testing.T) { // F22
 		if s := h.Stats(); s.Confirmed != 1000 {
 			t.Errorf("got %+v", s)
 		}
-		back(t, before, 5*time.Second)
+		back(t, before, soon)
 	})
 }
 

@@ -182,7 +182,7 @@ func wedge(t *testing.T, b *brokertest.Broker, url string, stop, end func()) {
 	p.wedged(t)
 	handling.Wait()
 	end()
-	back(t, before, 5*time.Second)
+	back(t, before, soon)
 }
 
 func TestWedge(t *testing.T) {

@@ -7,30 +7,38 @@ import (
 	"time"
 )
 
-// chatter is more than the bytes that a connection's own heartbeats come to in the
-// time of Silence.
-const chatter = 256
+const (
+	// leastPatience is how long an answer may take however short the heartbeat is: a
+	// broker may have to ask other nodes.
+	leastPatience = 5 * time.Second
+
+	// chatter is more than the bytes that a connection's own heartbeats come to in the
+	// same time, with TLS.
+	chatter = 1024
+)
 
 // ask does something that waits for the broker's answer. When nothing but heartbeats
-// has passed for the time of Silence meanwhile, the connection is given up: a peer
-// that lives and does not answer would be waited for without an end.
+// has passed for the time of Silence meanwhile, and some seconds at least, the
+// connection is given up: a peer that lives and does not answer would be waited for
+// without an end.
 func (c *Conn) ask(do func() error) error {
 	var done atomic.Bool
 	var timer *time.Timer
 	heard, written := c.traffic()
+	patience := max(c.Silence(), leastPatience)
 	timer = time.AfterFunc(math.MaxInt64, func() {
 		if done.Load() {
 			return
 		}
 		nowHeard, nowWritten := c.traffic()
 		if nowHeard-heard < int64(len(heartbeat)) && nowWritten-written < chatter {
-			c.raw.fail(fmt.Errorf("the broker has not answered for %v", c.Silence()))
+			c.raw.fail(fmt.Errorf("the broker has not answered for %v", patience))
 			return
 		}
 		heard, written = nowHeard, nowWritten
-		timer.Reset(c.Silence())
+		timer.Reset(patience)
 	})
-	timer.Reset(c.Silence())
+	timer.Reset(patience)
 	defer func() {
 		done.Store(true)
 		timer.Stop()

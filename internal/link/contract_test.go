@@ -226,8 +226,31 @@ func TestWhoDoesNotAnswerIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = in.DeclareTemporary(nil)
-	if failed := c.failed(); err == nil || failed == nil || !strings.Contains(failed.Error(), "the broker has not answered for 3s") {
+	if failed := c.failed(); err == nil || failed == nil || !strings.Contains(failed.Error(), "the broker has not answered for 5s") {
 		t.Errorf("got %v, %v", err, failed)
 	}
 	p.next("queue.declare", isMethod(wire.QueueDeclareID))
+}
+
+// A message that comes back to who publishes is not asked for: its body, which may
+// have no end, is not gathered.
+func TestABodyThatNobodyAskedForIsNotGathered(t *testing.T) {
+	p, to := servePeer(t)
+	c, err := Dial(t.Context(), Config{}, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	out, err := c.Publisher("logs", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.send(out.channel, &wire.BasicReturn{Code: 312, Text: "NO_ROUTE"})
+	_, _ = p.conn.Write(wire.AppendHeader(nil, out.channel, wire.Header{Class: 60, BodySize: 1 << 62, Properties: []byte{0, 0}}))
+	if reason := <-c.Lost(); reason == nil {
+		t.Error("no reason")
+	}
+	if err := c.failed(); err == nil || !strings.Contains(err.Error(), "a body of 4611686018427387904 bytes that nobody has asked for") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -3,6 +3,7 @@ package link
 import (
 	"bufio"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"net"
 	"sync"
@@ -122,6 +123,11 @@ func (f *frames) next() error {
 	if !mine && kind == wire.FrameMethod && size >= 4 {
 		mine, err = f.method(channel, size)
 	}
+	if !mine && kind == wire.FrameHeader {
+		if err := f.checkContent(size); err != nil {
+			return err
+		}
+	}
 	switch {
 	case err != nil:
 		return f.pass(err)
@@ -167,6 +173,27 @@ func (f *frames) method(channel uint16, size int) (mine bool, err error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+// checkContent looks at a content header that is the library's, of size bytes. The
+// library gathers whatever body is announced, and a peer can announce 2^64-1. Who
+// publishes has asked for nothing.
+func (f *frames) checkContent(size int) error {
+	const fixed = 2 + 2 + 8
+	head, err := f.in.Peek(frameHead + min(size, fixed))
+	if err != nil || size < fixed {
+		return nil // the library finds the same
+	}
+	most := uint64(MaxBody)
+	if f.publisher.Load() != nil {
+		most = 0
+	}
+	if n := binary.BigEndian.Uint64(head[frameHead+4:]); n > most {
+		err := fmt.Errorf("the broker sends a body of %d bytes that nobody has asked for", n)
+		f.failure.CompareAndSwap(nil, &err)
+		return err
+	}
+	return nil
 }
 
 // pass leaves to the library what has come of a frame before err.
