@@ -192,6 +192,12 @@ func (l *liveTerminal) Write(ctx context.Context, records []sink.Record) error {
 	return l.terminal.Write(ctx, records)
 }
 
+func (l *liveTerminal) Separate() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.terminal.Separate()
+}
+
 func (l *liveTerminal) refresh(width int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,6 +73,9 @@ func (r *readCommand) run(ctx context.Context, flags *pflag.FlagSet, paths []str
 	}
 	selected.keys = r.output.recordKeys()
 	sources, err := archive.Find(paths...)
+	if errors.Is(err, fs.ErrNotExist) && r.follow && strings.ContainsAny(paths[0], "=<>~") {
+		return usagef("%w; -f follows here, and a condition is given with --field", err)
+	}
 	if err != nil {
 		return err
 	}

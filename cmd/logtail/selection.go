@@ -48,7 +48,9 @@ func (s *selection) run(ctx context.Context, cfg sink.Config, w sink.Writer, fro
 	window := &filter.Window{Writer: w, Limit: s.most(), Before: s.before, After: s.after, Done: s.end}
 	if s.hasContext() {
 		window.Match = s.passes
-		window.Separate = func() { s.line("", "--") }
+		if separator, ok := w.(interface{ Separate() error }); ok {
+			window.Separate = func() { _ = separator.Separate() } // the next Write tells, too
+		}
 	}
 	cfg.Filter = s.look
 	if s.counting != nil {

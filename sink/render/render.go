@@ -151,8 +151,12 @@ func (t *Terminal) Write(_ context.Context, records []sink.Record) error {
 	return t.write()
 }
 
-// Separate writes a line of two dashes, as grep puts between contexts.
+// Separate writes a line of two dashes, as grep puts between contexts, where the
+// format is for people.
 func (t *Terminal) Separate() error {
+	if f := t.opts.Format; f != Pretty && f != "" {
+		return nil
+	}
 	t.buf = t.buf[:0]
 	t.endFold()
 	t.put(dim, "--")

@@ -25,7 +25,7 @@ import (
 const demand = "LOGTAIL_TEST_CHROMIUM"
 
 // patience is how long a test waits for what should be.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // newBrowser starts a Chromium of its own.
 func newBrowser(t *testing.T) context.Context {
