@@ -136,7 +136,7 @@ func (a *archiveFlags) options(u *ui) archive.Options {
 }
 
 // run archives what is selected until ctx ends.
-func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Config) (err error) {
+func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Config, s *state) (err error) {
 	u := selected.ui
 	file, err := archive.Open(a.file, a.options(u))
 	if err != nil {
@@ -152,7 +152,7 @@ func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Co
 	}()
 	defer onSignals(u, file)()
 	a.settings(&cfg)
-	counted := &counter{Archive: file}
+	counted := &counter{Archive: file, state: s}
 	err = selected.run(ctx, cfg, counted, sink.Tail)
 	u.notice("archived %d records to %s", counted.safe, a.file)
 	if left, ok := errors.AsType[*archive.Unwritten](err); ok {
@@ -193,13 +193,16 @@ func onSignals(u *ui, file *archive.Archive) (stop func()) {
 	}
 }
 
-// counter counts the records that an archive has safe.
+// counter counts the records that an archive has safe, and tells the state while
+// it writes.
 type counter struct {
 	*archive.Archive
+	state         *state
 	records, safe int // appended, and committed
 }
 
 func (c *counter) Append(ctx context.Context, records []sink.Record) error {
+	defer c.state.writes()()
 	err := c.Archive.Append(ctx, records)
 	if err == nil {
 		c.records += len(records)
@@ -208,6 +211,7 @@ func (c *counter) Append(ctx context.Context, records []sink.Record) error {
 }
 
 func (c *counter) Commit(ctx context.Context) error {
+	defer c.state.writes()()
 	err := c.Archive.Commit(ctx)
 	if err == nil {
 		c.safe = c.records
