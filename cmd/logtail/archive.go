@@ -144,7 +144,7 @@ func (a *archiveFlags) options(u *ui) archive.Options {
 }
 
 // run archives what is selected until ctx ends.
-func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Config) (err error) {
+func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Config, s *state) (err error) {
 	u := selected.ui
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(archiveGC)
@@ -172,7 +172,7 @@ func (a *archiveFlags) run(ctx context.Context, selected *selection, cfg sink.Co
 	if selected.match.All() { // else what is not in the archive need not be missing
 		cfg.Known = file.Last()
 	}
-	counted := &counter{Archive: file}
+	counted := &counter{Archive: file, state: s}
 	err = selected.run(ctx, cfg, counted, sink.Tail)
 	u.notice("archived %d records to %s", counted.safe, a.file)
 	if left, ok := errors.AsType[*archive.Unwritten](err); ok {
@@ -213,13 +213,16 @@ func onSignals(u *ui, file *archive.Archive) (stop func()) {
 	}
 }
 
-// counter counts the records that an archive has safe.
+// counter counts the records that an archive has safe, and tells the state while
+// it writes.
 type counter struct {
 	*archive.Archive
+	state         *state
 	records, safe int // appended, and committed
 }
 
 func (c *counter) Append(ctx context.Context, records []sink.Record) error {
+	defer c.state.writes()()
 	err := c.Archive.Append(ctx, records)
 	if err == nil {
 		c.records += len(records)
@@ -228,6 +231,7 @@ func (c *counter) Append(ctx context.Context, records []sink.Record) error {
 }
 
 func (c *counter) Commit(ctx context.Context) error {
+	defer c.state.writes()()
 	err := c.Archive.Commit(ctx)
 	if err == nil {
 		c.safe = c.records

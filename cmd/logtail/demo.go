@@ -52,6 +52,7 @@ func newDemo(u *ui) *cobra.Command {
 		f.BoolVar(&d.web, "web", false, "show them in a page, as logtail serve does, in place of the terminal")
 	})
 	group(cmd, groupPage, d.page.registerListen)
+	group(cmd, groupService, d.tail.health.register)
 	return cmd
 }
 
@@ -84,7 +85,11 @@ func (d *demoCommand) run(ctx context.Context, flags *pflag.FlagSet) (err error)
 			return d.watch(ctx, server.DialURL(), selected, w, d.show)
 		})
 	}
-	defer d.tail.watchState(ctx)()
+	endState, err := d.tail.watchState(ctx)
+	if err != nil {
+		return err
+	}
+	defer endState()
 	if !d.web {
 		terminal, end := d.tail.output.live(ctx, d.tail.ui, selected)
 		return errors.Join(d.watch(ctx, server.DialURL(), selected, terminal, d.show), end())

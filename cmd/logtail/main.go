@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	_ "golang.org/x/crypto/x509roots/fallback" // for TLS where the system has no certificates: an image from scratch
 )
 
 func main() {

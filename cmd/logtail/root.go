@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime/debug"
 	"strings"
 
@@ -64,7 +65,7 @@ func newRoot(u *ui, server string) *cobra.Command {
 	root.SetVersionTemplate("logtail {{.Version}}\n")
 	root.SetHelpFunc(help)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
-	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newRead(u), newServe(u), newVerify(u), newMerge(u), newHistory(u), newCompletion(), newMan())
+	root.AddCommand(newDemo(u), newEmit(u), newBench(u), newBenchSide(u), newRead(u), newServe(u), newVerify(u), newMerge(u), newHistory(u), newHealth(u), newCompletion(), newMan())
 	group(root, groupGeneral, func(f *pflag.FlagSet) {
 		f.Bool("version", false, "print the version") // without cobra's -v
 	})
@@ -91,11 +92,15 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usagef("unknown command %q", args[0])
 }
 
-// version is the module's version as go install or the repository tells it.
+// release is the version of a released binary: its build sets it.
+var release string
+
+// version is that of the release, else the module's as go install or the
+// repository tells it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "(unknown version)"
+		return cmp.Or(release, "(unknown version)")
 	}
-	return info.Main.Version + " " + info.GoVersion
+	return cmp.Or(release, info.Main.Version) + " " + info.GoVersion
 }

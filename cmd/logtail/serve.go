@@ -45,6 +45,7 @@ func newServe(u *ui) *cobra.Command {
 	group(cmd, groupOutput, s.tail.output.registerKeys)
 	group(cmd, groupOutput, s.tail.output.registerStatus)
 	group(cmd, groupPage, s.page.register)
+	group(cmd, groupService, s.tail.health.register)
 	return cmd
 }
 
@@ -66,7 +67,11 @@ func (s *serveCommand) run(ctx context.Context) error {
 		return err
 	}
 	s.tail.count(selected)
-	defer s.tail.watchState(ctx)()
+	endState, err := s.tail.watchState(ctx)
+	if err != nil {
+		return errors.Join(err, page.listener.Close())
+	}
+	defer endState()
 	cfg := s.tail.config(url)
 	cfg.Notify = page.notify(cfg.Notify)
 	return page.during(ctx, func(ctx context.Context) error {

@@ -26,6 +26,7 @@ type state struct {
 	missing   uint64
 	behind    int       // messages that wait at the broker
 	last      time.Time // when the last record came
+	writing   time.Time // since when an archive writes; zero when it does not
 	recent    recent
 }
 
@@ -77,6 +78,36 @@ func (s *state) note(n sink.Notice, now time.Time) {
 		s.gaps++
 		s.missing += n.Gap.Count()
 	}
+}
+
+// writes tells that an archive is writing, until end is called.
+func (s *state) writes() (end func()) {
+	set := func(t time.Time) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.writing = t
+	}
+	set(time.Now())
+	return func() { set(time.Time{}) }
+}
+
+// slowDisk is how long an archive may write before that is trouble. While a disk is
+// full it tries again and again.
+const slowDisk = 10 * time.Second
+
+// trouble says what keeps records from coming, or from being kept. It is empty
+// while nothing does.
+func (s *state) trouble(now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wrote := now.Sub(s.writing)
+	switch {
+	case s.connected == "":
+		return "not connected to the broker"
+	case !s.writing.IsZero() && wrote > slowDisk:
+		return fmt.Sprintf("the disk has taken no records for %v", wrote.Truncate(time.Second))
+	}
+	return ""
 }
 
 // quietAfter is how long nothing has to come before that is said.

@@ -23,10 +23,12 @@ type tailCommand struct {
 	embedded   embeddedFlags
 	keys       interactiveFlags
 	past       pastFlags
+	health     healthFlags
 
 	ring      *view.Ring // where notices go, with -i
 	state     state
-	lastError string // shown; the same again is not
+	systemd   *systemd // nil where it does not want to know
+	lastError string   // shown; the same again is not
 }
 
 func newTail(u *ui) *cobra.Command {
@@ -63,6 +65,7 @@ func newTail(u *ui) *cobra.Command {
 	group(cmd, groupOutput, t.keys.register)
 	group(cmd, groupArchive, t.archive.register)
 	group(cmd, groupEmbedded, t.embedded.register)
+	group(cmd, groupService, t.health.register)
 	return cmd
 }
 
@@ -101,9 +104,13 @@ func (t *tailCommand) run(ctx context.Context, flags *pflag.FlagSet) error {
 			return t.past.explain(selected.run(ctx, t.config(url), w, from), &t.connection)
 		})
 	}
-	defer t.watchState(ctx)()
+	endState, err := t.watchState(ctx)
+	if err != nil {
+		return err
+	}
+	defer endState()
 	if t.archive.file != "" {
-		return t.past.explain(t.archive.run(ctx, selected, t.config(url)), &t.connection)
+		return t.past.explain(t.archive.run(ctx, selected, t.config(url), &t.state), &t.connection)
 	}
 	ctx, unread := t.whileRead(ctx)
 	defer unread()
@@ -142,25 +149,39 @@ func (t *tailCommand) count(selected *selection) {
 	}
 }
 
-// watchState shows the state in the status line, and on request, until end is
-// called or ctx ends.
-func (t *tailCommand) watchState(ctx context.Context) (end func()) {
+// watchState shows the state in the status line, on request, to who asks for
+// health and to systemd, until end is called; the first two until ctx ends.
+func (t *tailCommand) watchState(ctx context.Context) (end func(), err error) {
 	t.state.began = time.Now()
+	endHealth, err := t.health.serve(t.ui, &t.state)
+	if err != nil {
+		return nil, err
+	}
+	if t.systemd, err = openSystemd(); err != nil {
+		endHealth()
+		return nil, err
+	}
+	endSystemd := t.systemd.watch(ctx, &t.state)
 	ctx, cancel := context.WithCancel(ctx)
 	onRequest(ctx, func(now time.Time) { t.notice("%s", t.state.numbers(now)) })
-	if !t.output.showStatus(t.ui, t.archive.file != "") {
-		return cancel
+	endStatus := func() {}
+	if t.output.showStatus(t.ui, t.archive.file != "") {
+		endStatus = t.keepStatus(ctx, &t.state)
 	}
-	endStatus := t.keepStatus(ctx, &t.state)
 	return func() {
 		endStatus()
 		cancel()
-	}
+		endSystemd()
+		endHealth()
+	}, nil
 }
 
 // show tells of a notice.
 func (t *tailCommand) show(n sink.Notice) {
 	t.state.note(n, time.Now())
+	if n.Connected != "" {
+		t.systemd.connected()
+	}
 	switch {
 	case n.Behind != nil: // in the state alone
 	case t.ring != nil:
