@@ -120,7 +120,7 @@ func (a *Archive) begin() error {
 		return err
 	}
 	if !a.opts.Raw {
-		err = a.readBack(segments)
+		err = a.readBack(segments, maxWritten)
 	}
 	return err
 }

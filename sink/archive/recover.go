@@ -142,8 +142,8 @@ const partSize = 64
 type sumsPart [partSize]uint32
 
 const (
-	// maxWritten is how many records are read back at least, where there are. It is
-	// more than a broker hands over before it wants acknowledgements.
+	// maxWritten is how many records are enough. It is more than a broker hands over
+	// before it wants acknowledgements.
 	maxWritten = 1 << 17
 
 	// maxWrittenBytes bounds what is read for them of one file.
@@ -155,8 +155,8 @@ const (
 )
 
 // readBack reads the last records of the archive, those of its newest segments
-// included.
-func (a *Archive) readBack(segments []segment) error {
+// included: enough of them, or all that Options.Since asks for.
+func (a *Archive) readBack(segments []segment, enough int) error {
 	w := &written{seed: maphash.MakeSeed(), producers: make(map[string]*writtenOf)}
 	since := a.opts.Since
 	files := append(append([]segment(nil), segments...), segment{path: a.path})
@@ -167,7 +167,7 @@ func (a *Archive) readBack(segments []segment) error {
 	}
 	for i := len(files) - 1; i >= 0; i-- {
 		s := files[i]
-		if w.records >= maxWritten && (since.IsZero() || !s.end.IsZero() && s.end.Add(skew).Before(since)) {
+		if w.records >= enough && (since.IsZero() || !s.end.IsZero() && s.end.Add(skew).Before(since)) {
 			break
 		}
 		if w.records >= maxSince {
