@@ -81,7 +81,9 @@ type Committer interface {
 
 // Config are the settings of Tail. All but URL have usable zero values.
 type Config struct {
-	// URL is an AMQP URL or a comma-separated list of them, tried in turn.
+	// URL is an AMQP URL or a comma-separated list of them, tried in turn. A tail that
+	// has those of several nodes of a cluster asks another one, when nothing has come
+	// for 30 s and every 5 minutes, whether its queue is known there.
 	URL string
 
 	// TLS is used with amqps:// in place of what the URL says. May be nil.
