@@ -85,7 +85,7 @@ release_rpm() {
 in_root() {
   local root=$1
   shift
-  systemd-nspawn --quiet --directory "$root" --private-network --register=no --keep-unit --console=pipe "$@" </dev/null
+  systemd-nspawn --quiet --directory "$root" --machine "slogcast-$$" --private-network --register=no --keep-unit --console=pipe "$@" </dev/null
 }
 
 # What a user finds in the system whose root is $1.
@@ -105,7 +105,7 @@ try_command() {
     zsh -fc "fpath=('"$2"' \$fpath); autoload -Uz compinit; compinit -uD; [[ \$_comps[logtail] == _logtail ]]"
     getent passwd logtail
     logtail demo --for 3s -o json >/demo.out 2>/dev/null
-    [ "$(wc -l </demo.out)" -gt 10 ]
+    [ "$(wc -l </demo.out)" -gt 3 ]
     logtail verify /demo.out | tail -1
   '
 }
@@ -135,7 +135,7 @@ release_image() {
   local context=$work/context image=slogcast-logtail:try
   start_docker
   mkdir -p "$context/linux/amd64" "$context/.release/logs"
-  tar -C "$context/linux/amd64" --strip-components=1 -xf "$1"/*_linux_amd64.tar.gz
+  tar -C "$context/linux/amd64" -xf "$1"/*_linux_amd64.tar.gz logtail
   cp LICENSE .package/image/Dockerfile "$context"
   docker build --quiet --tag "$image" --build-arg TARGETPLATFORM=linux/amd64 \
     --build-arg VERSION=0.0.0-try --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(git show -s --format=%cI)" "$context"
@@ -146,7 +146,7 @@ release_image() {
   cmp "$work/binary" "$context/linux/amd64/logtail" # whose modules are listed
   docker run --rm --network none --read-only --cap-drop ALL "$image" --version
   docker run --rm --network none --read-only --cap-drop ALL "$image" demo --for 3s -o json >"$work/image.out"
-  [ "$(wc -l <"$work/image.out")" -gt 10 ]
+  [ "$(wc -l <"$work/image.out")" -gt 3 ]
 }
 
 # The example's services: all of them well, and records in the archive.
