@@ -30,6 +30,10 @@ const (
 	// doubt.
 	muteAfter = 4 * time.Second
 
+	// provenAfter is the same of one over which something was confirmed: its messages
+	// may be on the way to a new leader, to which RabbitMQ sends them again after 10 s.
+	provenAfter = 11 * time.Second
+
 	firstPause   = 100 * time.Millisecond
 	longestPause = time.Second
 )
@@ -118,12 +122,10 @@ func (s *session) unanswered() error {
 	return fmt.Errorf("the broker has confirmed nothing for %v", time.Since(since).Round(time.Second))
 }
 
-// early reports whether the broker may be doubted before it has been silent for long:
-// a new connection of one that knows others, over which nothing was confirmed yet. A
-// channel that was of use is left its time: its messages may be on the way to a new
-// leader.
+// early reports whether the broker may be doubted before it has been silent for long.
+// A client of a single broker has nothing to gain from that.
 func (s *session) early() bool {
-	return s.others && !s.proven && !s.Unconfirmed && time.Since(s.silentSince()) < s.longest()
+	return s.others && !s.Unconfirmed && time.Since(s.silentSince()) < s.longest()
 }
 
 // silentSince returns since when nothing has been answered, over this connection and
@@ -155,8 +157,10 @@ func (s *session) patience() time.Duration {
 		return min(s.longest(), firstTry)
 	case s.refusal.going():
 		return min(s.longest(), firstTry<<min(s.tries/2, 10))
-	case early:
+	case early && !s.proven:
 		return min(s.longest(), muteAfter)
+	case early:
+		return min(s.longest(), provenAfter)
 	}
 	return s.longest()
 }
