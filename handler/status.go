@@ -31,6 +31,7 @@ type status struct {
 
 	mu         sync.Mutex // guards what follows
 	up         bool
+	closed     bool   // the publisher may not have noticed yet
 	sessions   uint64 // connections that were made ready for records
 	lastError  string
 	reported   map[string]time.Time // errors that were told, and when
@@ -80,6 +81,9 @@ func (s *status) run() {
 
 // close ends the telling, and waits a moment for what is to be told.
 func (s *status) close(ctx context.Context) {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	close(s.stop)
 	select {
 	case <-s.stopped:
@@ -110,7 +114,7 @@ func (s *status) tell(err error) {
 func (s *status) fill(to *Stats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	to.Connected = s.up
+	to.Connected = s.up && !s.closed
 	to.Reconnects = s.sessions - min(1, s.sessions)
 	to.LastError = s.lastError
 }

@@ -68,3 +68,15 @@ func TestHostileOnErrorHoldsUpNothing(t *testing.T) {
 		close(release)
 	})
 }
+
+// Close need not wait until the publisher has noticed.
+func TestNothingIsConnectedAfterClose(t *testing.T) {
+	s := newStatus(nil)
+	s.start()
+	s.close(t.Context())
+	s.connected("mq", 0)
+	var got Stats
+	if s.fill(&got); got.Connected {
+		t.Error("it is connected")
+	}
+}
