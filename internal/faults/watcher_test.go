@@ -100,15 +100,26 @@ func (w *watcher) check(seen *sighted) {
 	w.end() // what is missing is told a while later, or at the end
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	twice := 0
+	twice, heard := 0, false
 	var silent []uint64
+	var unheard uint64
 	for seq := uint64(1); seq <= w.last; seq++ {
-		if w.times[seq] == 0 && !w.told[seq] {
+		heard = heard || w.times[seq] > 0
+		switch {
+		case w.times[seq] > 0 || w.told[seq]:
+		case !heard && w.s.opts.Unconfirmed:
+			// A tail knows what was before the first record by its producer alone, and
+			// that does not know it either: Flush or Close has told the program.
+			unheard++
+		default:
 			silent = append(silent, seq)
 		}
 		if w.times[seq] > 1 {
 			twice++
 		}
+	}
+	if st := w.s.h.Stats(); unheard > st.Unknown+st.Dropped.Total() {
+		w.s.errorf("the tail did not hear of %d records, of which %d are known to the program", unheard, st.Unknown+st.Dropped.Total())
 	}
 	if len(silent) > 0 || twice > 0 {
 		w.s.errorf("the tail showed %d of %d, neither shown nor told %d: %v, %d twice", len(w.times), w.last, len(silent), silent[:min(len(silent), 10)], twice)
