@@ -80,7 +80,7 @@ type Options struct {
 	// Unconfirmed publishes without waiting for the broker's confirms: fire and
 	// forget. What became of the records is then not known, and they are counted
 	// as such in Stats. Flush and Close still wait until the broker has read them
-	// all.
+	// all. What was lost before the first record that reached a tail it can't tell.
 	Unconfirmed bool
 
 	// Batch puts several records into one message. The zero Batch is off: one
