@@ -37,6 +37,9 @@ func atDesk(t *testing.T, width, height int, env []string, command ...string) *d
 func atDeskWith(t *testing.T, script string, width, height int, env []string, command ...string) *desk {
 	t.Helper()
 	if _, err := exec.LookPath("tmux"); err != nil {
+		if os.Getenv("LOGTAIL_TEST_TMUX") != "" {
+			t.Fatal("no tmux, and $LOGTAIL_TEST_TMUX demands it: ", err)
+		}
 		t.Skip("no tmux, which these tests drive: ", err)
 	}
 	d := &desk{t, filepath.Join(t.TempDir(), "tmux")}

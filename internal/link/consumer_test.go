@@ -181,7 +181,7 @@ func TestALongMessageKeepsTheLibraryAwake(t *testing.T) {
 			defer w.Close()
 			for cut := 20_000; cut < len(stream); cut += size + 75 { // within each body
 				_, _ = io.WriteString(w, stream[:cut][max(0, cut-size-75):])
-				time.Sleep(time.Second) // of the bubble's clock
+				<-time.After(time.Second) // of the bubble's clock
 			}
 		}()
 		got, err := io.ReadAll(f)
