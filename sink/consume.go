@@ -179,13 +179,12 @@ func (s *subscription) receive(ctx context.Context) error {
 			return cmp.Or(reason, error(link.ErrEnded))
 		case <-linger.C:
 			arrived = s.in.Arrived()
-			if err := s.takeReady(ctx); err != nil {
+			if err := s.writeReady(ctx); err != nil {
 				return err
 			}
-			if err := s.flush(ctx); err != nil {
-				return err
-			}
-			if err := s.adjust(ctx); err != nil {
+		case <-s.in.Enough():
+			arrived = s.in.Arrived()
+			if err := s.writeReady(ctx); err != nil {
 				return err
 			}
 		case <-s.late.C:
@@ -230,6 +229,17 @@ func (s *subscription) receive(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// writeReady takes what has arrived, and writes it.
+func (s *subscription) writeReady(ctx context.Context) error {
+	if err := s.takeReady(ctx); err != nil {
+		return err
+	}
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	return s.adjust(ctx)
 }
 
 // ensure sees to a source from which nothing has come for some time. Of a binding

@@ -49,6 +49,7 @@ type Consumer struct {
 	most    int                  // bytes of a frame's payload
 	ended   <-chan amqp.Delivery // the library's, which gets none
 	arrived chan struct{}        // has a value when Take may have something
+	enough  chan struct{}        // has a value when half of the prefetch waits for Take
 	crowded chan struct{}        // has a value when more than readAhead waits for Take
 
 	// Owned by the library's reader: the message that is coming.
@@ -59,6 +60,7 @@ type Consumer struct {
 
 	mu    sync.Mutex // guards what follows
 	ready []Delivery
+	half  int  // of the prefetch
 	bytes int  // of ready
 	news  bool // a message came since tell
 }
@@ -87,6 +89,7 @@ func newConsumer(channel uint16, most int) *Consumer {
 		channel: channel,
 		most:    most,
 		arrived: make(chan struct{}, 1),
+		enough:  make(chan struct{}, 1),
 		crowded: make(chan struct{}, 1),
 		want:    wire.FrameMethod,
 	}
@@ -94,6 +97,10 @@ func newConsumer(channel uint16, most int) *Consumer {
 
 // Arrived has a value when there may be something new to Take.
 func (in *Consumer) Arrived() <-chan struct{} { return in.arrived }
+
+// Enough has a value when half of the prefetch waits for Take, or did: who lets
+// messages gather must not leave the broker without one that it may send.
+func (in *Consumer) Enough() <-chan struct{} { return in.enough }
 
 // Crowded has a value when more than ReadAhead bytes wait for Take, or did.
 func (in *Consumer) Crowded() <-chan struct{} { return in.crowded }
@@ -233,6 +240,9 @@ func (in *Consumer) hand() {
 	in.ready = append(in.ready, in.coming)
 	in.bytes += in.coming.Size()
 	in.news = true
+	if len(in.ready) == in.half {
+		raise(in.enough)
+	}
 	if in.bytes > ReadAhead {
 		raise(in.crowded)
 		raise(in.arrived)

@@ -169,6 +169,24 @@ func TestABodyBeyondTheLimitIsSkipped(t *testing.T) {
 	}
 }
 
+// TestHalfOfThePrefetchIsEnough hands over two messages of the four that there may be.
+func TestHalfOfThePrefetchIsEnough(t *testing.T) {
+	message := header(7, 0, "\x00\x00")
+	in, f := newTestConsumer(strings.NewReader(deliver(7, 1) + message + deliver(7, 2) + message))
+	in.half = 2
+	if _, err := io.ReadAll(f); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-in.Enough():
+	default:
+		t.Error("it is not told")
+	}
+	if got := in.Take(nil); len(got) != 2 {
+		t.Errorf("got %d messages", len(got))
+	}
+}
+
 // TestALongMessageKeepsTheLibraryAwake has the pauses fall into bodies, where
 // no frame is the library's for longer than it waits.
 func TestALongMessageKeepsTheLibraryAwake(t *testing.T) {

@@ -47,6 +47,9 @@ func (in *Consumer) Look(queue string, temporary bool) (messages, consumers int,
 // messages before they are acknowledged. It may be started again, with another tag,
 // after Cancel.
 func (in *Consumer) Start(queue, tag string, exclusive bool, prefetch int, args Args) error {
+	in.mu.Lock()
+	in.half = max(1, prefetch/2)
+	in.mu.Unlock()
 	return in.conn.ask(func() error {
 		if err := in.library.Qos(prefetch, 0, false); err != nil {
 			return err
