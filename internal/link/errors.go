@@ -143,10 +143,12 @@ func (e *Error) readFailure(failure error) {
 		if strings.Contains(text, "certificate") || strings.Contains(text, "handshake failure") {
 			e.Hint = "it may want a client certificate, ?certfile=FILE&keyfile=FILE, of an authority that it trusts"
 		}
-	case errors.Is(failure, io.EOF), errors.Is(failure, io.ErrUnexpectedEOF), errors.Is(failure, syscall.ECONNRESET), errors.Is(failure, syscall.EPIPE), errors.Is(failure, net.ErrClosed):
+	case errors.Is(failure, io.EOF), errors.Is(failure, io.ErrUnexpectedEOF), errors.Is(failure, syscall.ECONNRESET), errors.Is(failure, syscall.EPIPE):
 		e.Problem = "the other side closed the connection during the handshake"
 		e.Hint = "check user and password, that the port is RabbitMQ's AMQP port (5672, or 5671 with amqps://), and the broker's log"
-	case isLibrary:
+	// Who closed a socket that nothing had failed on is the library: it found fault
+	// with what came, and was still writing.
+	case isLibrary, errors.Is(failure, net.ErrClosed):
 		e.Problem = "the other side does not speak AMQP 0-9-1"
 		e.Hint = "check that the port is RabbitMQ's AMQP port (5672, or 5671 with amqps://)"
 	default:

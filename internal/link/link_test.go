@@ -72,15 +72,27 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Run("not an AMQP port", func(t *testing.T) {
 		l := listen(t)
 		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				return
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
+					_, _ = io.Copy(io.Discard, c) // until the client has had enough
+				}()
 			}
-			defer c.Close()
-			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
-			_, _ = io.Copy(io.Discard, c) // until the client has had enough
 		}()
-		wantError(t, dial(t, "amqp://u:hunter2@"+l.Addr().String()), false, "does not speak AMQP 0-9-1", "5672")
+		// Several at once: the library may read that before it has said anything.
+		const dials = 100
+		failed := make(chan error, dials)
+		for range dials {
+			go func() { failed <- dial(t, "amqp://u:hunter2@"+l.Addr().String()) }()
+		}
+		for range dials {
+			wantError(t, <-failed, false, "does not speak AMQP 0-9-1", "5672")
+		}
 	})
 	t.Run("plain port with amqps", func(t *testing.T) {
 		server := httptest.NewServer(nil)
