@@ -16,7 +16,7 @@ type pace struct {
 
 const (
 	firstPrefetch = 8
-	underWay      = 16 << 20 // bytes
+	underWay      = 8 << 20 // bytes
 )
 
 func newPace(most int) pace { return pace{most: most, prefetch: min(firstPrefetch, most)} }

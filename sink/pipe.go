@@ -26,6 +26,7 @@ type pipe struct {
 
 	batch   []Record // taken, not written
 	size    int      // about the bytes of it
+	writes  int      // batches that were written
 	foreign bool     // records without a number came
 	mean    float64  // bytes of a message's body
 
@@ -148,6 +149,7 @@ func (p *pipe) write(ctx context.Context) {
 	}
 	clear(p.batch)
 	p.batch, p.size = p.batch[:0], 0
+	p.writes++
 }
 
 // wait has the Writer do something, and sets failed when it can't. A Writer that

@@ -57,6 +57,7 @@ type subscription struct {
 
 	came []link.Delivery // from in
 	at   int             // those before it have been taken
+	held []link.Delivery // with ReuseRecords: taken; what the batch has is in their memory
 
 	pending int    // messages not flushed
 	last    uint64 // delivery tag of the last of them
@@ -246,7 +247,7 @@ func (s *subscription) goOn(because error) bool {
 	if err != nil {
 		return false
 	}
-	s.in, s.came, s.at = in, nil, 0
+	s.in, s.came, s.at, s.held = in, nil, 0, nil
 	s.pending, s.last, s.unacked, s.flushed, s.acked = 0, 0, 0, 0, 0
 	if s.start() != nil {
 		return false
