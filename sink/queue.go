@@ -206,6 +206,9 @@ func (s *subscription) start() error {
 		args = s.offsetArgs()
 	}
 	s.paused = false
+	// Few may be handed over before they are acknowledged: those can't wait.
+	const many = 512
+	s.in.Rest(s.commit != nil && s.Linger > 0 && s.pace.prefetch >= many)
 	return s.in.Start(s.queue, s.consumer(), s.Queue.temporary(), s.pace.prefetch, args)
 }
 

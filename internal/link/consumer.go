@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -61,6 +62,7 @@ type Consumer struct {
 	arrived chan struct{}        // has a value when Take may have something
 	enough  chan struct{}        // has a value when half of the prefetch waits for Take
 	crowded chan struct{}        // has a value when more than readAhead waits for Take
+	rests   atomic.Bool          // see Rest
 
 	// Owned by the library's reader: the message that is coming.
 	coming Delivery
@@ -135,6 +137,22 @@ func (in *Consumer) Take(last []Delivery) []Delivery {
 	taken := in.ready
 	in.ready, in.bytes = last[:0], 0
 	return taken
+}
+
+// Rest has the network read no more than once in 2 ms, as long as that brings all
+// there is: for a message or two at a time, reading costs more than all else. It is
+// for whoever lets messages gather for longer anyway.
+func (in *Consumer) Rest(on bool) { in.rests.Store(on) }
+
+// rest waits before the next read, after one that brought so many bytes.
+func (in *Consumer) rest(got int, read time.Time) {
+	const every, all = 2 * time.Millisecond, buffered / 2
+	if !in.rests.Load() || got > all {
+		return
+	}
+	if early := every - time.Since(read); early > 0 {
+		time.Sleep(early)
+	}
 }
 
 // Release gives back the memory of messages that were taken: nothing of them is

@@ -228,14 +228,10 @@ func TestReleasedMemoryIsUsedAgain(t *testing.T) {
 	}
 	in, f := newTestConsumer(iotest.HalfReader(strings.NewReader(stream.String())))
 	var came, held []Delivery
-	check := func() {
-		for _, d := range held {
-			if !bytes.Equal(d.Body, want[d.Tag]) || string(d.Properties) != "\x00\x00" {
-				t.Fatalf("message %d is not what came", d.Tag)
-			}
-		}
-	}
 	release := func(d Delivery) {
+		if !bytes.Equal(d.Body, want[d.Tag]) || string(d.Properties) != "\x00\x00" {
+			t.Fatalf("message %d is not what came", d.Tag)
+		}
 		in.Release([]Delivery{d})
 		clear(d.Body) // it is not ours any more
 	}
@@ -245,14 +241,12 @@ func TestReleasedMemoryIsUsedAgain(t *testing.T) {
 		}
 		came = in.Take(came)
 		held = append(held, came...)
-		check()
 		for len(held) > 40 {
 			at := random.IntN(len(held))
 			release(held[at])
 			held = slices.Delete(held, at, at+1)
 		}
 	}
-	check()
 	if n := len(held); n != 40 {
 		t.Fatalf("%d messages are held", n)
 	}
@@ -261,5 +255,56 @@ func TestReleasedMemoryIsUsedAgain(t *testing.T) {
 	}
 	if n := len(in.spare); n == 0 || n > mostSpare {
 		t.Errorf("%d chunks are spare", n)
+	}
+}
+
+// pieces reads a piece at a time, and notes when.
+type pieces struct {
+	rest []string
+	at   []time.Time
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	p.at = append(p.at, time.Now())
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, p.rest[0])
+	if p.rest[0] = p.rest[0][n:]; p.rest[0] == "" {
+		p.rest = p.rest[1:]
+	}
+	return n, nil
+}
+
+// TestRest has messages that come a few at a time, and then many at once.
+func TestRest(t *testing.T) {
+	const few, many = 5, 40
+	message := deliver(7, 1) + header(7, 1000, "\x00\x00") + frame(wire.FrameBody, 7, strings.Repeat("x", 1000))
+	for _, on := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var r pieces
+			for range few {
+				r.rest = append(r.rest, message)
+			}
+			for range many {
+				r.rest = append(r.rest, strings.Repeat(message, 40))
+			}
+			in, f := newTestConsumer(&r)
+			in.Rest(on)
+			began := time.Now()
+			if got, err := io.ReadAll(f); err != nil || withoutHearts(got) != "" {
+				t.Errorf("the library reads %d bytes, %v", len(got), err)
+			}
+			want := 0 * time.Millisecond
+			if on {
+				want = 2 * few * time.Millisecond
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("rest %v: took %v of the bubble's clock, want %v", on, took, want)
+			}
+			if n := len(in.Take(nil)); n != few+many*40 {
+				t.Errorf("got %d messages", n)
+			}
+		})
 	}
 }
