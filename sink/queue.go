@@ -206,9 +206,10 @@ func (s *subscription) start() error {
 		args = s.offsetArgs()
 	}
 	s.paused = false
-	// Few may be handed over before they are acknowledged: those can't wait.
+	// Where few may be handed over before they are acknowledged, those can't wait;
+	// and with TLS a read brings one record of TLS, whatever has come.
 	const many = 512
-	s.in.Rest(s.commit != nil && s.Linger > 0 && s.pace.prefetch >= many)
+	s.in.Rest(s.commit != nil && s.Linger > 0 && s.pace.prefetch >= many && !s.conn.Endpoint.TLS())
 	return s.in.Start(s.queue, s.consumer(), s.Queue.temporary(), s.pace.prefetch, args)
 }
 
