@@ -60,8 +60,8 @@ func (q *queue) pumpLocked() {
 // Those of one priority take turns; a lower one gets what all above can't take.
 func (q *queue) nextConsumerLocked() *consumer {
 	if q.args.singleActive {
-		if c := q.activeLocked(); c.ready() {
-			return c
+		if q.active.ready() {
+			return q.active
 		}
 		return nil
 	}
@@ -83,13 +83,12 @@ func (q *queue) nextConsumerLocked() *consumer {
 	return nil
 }
 
-// activeLocked returns the one consumer that gets anything (RabbitMQ's "single
-// active consumer"): the first, until it goes.
-func (q *queue) activeLocked() *consumer {
-	if q.active == nil {
+// activateLocked chooses the one consumer that gets anything (RabbitMQ's "single
+// active consumer") until it goes. One with a higher priority comes too late.
+func (q *queue) activateLocked() {
+	if q.args.singleActive && q.active == nil && len(q.consumers) > 0 {
 		q.active = q.consumers[0]
 	}
-	return q.active
 }
 
 // deliverLocked sends a message to the consumer. Without acknowledgements it is
@@ -177,6 +176,7 @@ func (ch *channel) consume(m *wire.BasicConsume) error {
 		behind = len(q.consumers)
 	}
 	q.consumers = slices.Insert(q.consumers, behind, c)
+	q.activateLocked()
 	if !m.NoWait {
 		ch.reply(&wire.BasicConsumeOk{ConsumerTag: c.tag})
 	}
@@ -265,6 +265,7 @@ func (s *Server) removeConsumerLocked(c *consumer) {
 	}
 	if q.active == c {
 		q.active = nil
+		q.activateLocked()
 	}
 	if q.deleted {
 		return
@@ -307,6 +308,7 @@ func (ch *channel) get(m *wire.BasicGet) error {
 		return nil
 	}
 	e := q.popLocked()
+	q.headLocked() // what has expired is not left
 	ch.tag++
 	s.totals.delivered++
 	shares := ch.conn.out.sendContent(ch.id, &wire.BasicGetOk{

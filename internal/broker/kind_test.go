@@ -147,7 +147,7 @@ func TestSingleActiveConsumer(t *testing.T) {
 		ch := openChannel(t, url)
 		q := tempQueue(t, ch, amqp.Table{"x-single-active-consumer": true})
 		first := must(ch.Consume(q, "first", true, false, false, false, nil))(t)
-		second := must(ch.Consume(q, "second", true, false, false, false, nil))(t)
+		second := must(ch.Consume(q, "second", true, false, false, false, amqp.Table{"x-priority": 1}))(t)
 		for range 4 {
 			publish(t, ch, q, "to the first")
 		}

@@ -120,9 +120,10 @@ func (q *queue) overflows(count int, bytes int64) bool {
 }
 
 // trimLocked drops from the head what is over the limits. Only what is ready
-// counts (RabbitMQ's "queue length limit").
+// counts (RabbitMQ's "queue length limit"). A queue that rejects what is
+// published is over them only by what came back to it, which it keeps.
 func (q *queue) trimLocked() {
-	for q.count() > 0 && q.overflows(q.count(), q.readyBytes) {
+	for !q.args.rejectPublish && q.count() > 0 && q.overflows(q.count(), q.readyBytes) {
 		q.srv.totals.dropped++
 		q.endLocked(q.popLocked(), tooMany)
 	}
