@@ -46,7 +46,7 @@ func (q *queue) pumpLocked() {
 			break
 		}
 		e := q.popLocked()
-		c.deliverLocked(e, noOffset)
+		c.deliverLocked(e)
 		if c.noAck {
 			q.discardLocked(e)
 		}
@@ -93,14 +93,14 @@ func (q *queue) activateLocked() {
 
 // deliverLocked sends a message to the consumer. Without acknowledgements it is
 // done then.
-func (c *consumer) deliverLocked(e entry, offset int64) {
+func (c *consumer) deliverLocked(e entry) {
 	ch, q, s := c.ch, c.queue, c.queue.srv
 	ch.tag++
 	s.totals.delivered++
 	shares := ch.conn.out.deliver(ch.id, wire.BasicDeliver{
-		ConsumerTag: c.tag, DeliveryTag: ch.tag, Redelivered: e.redelivered,
+		ConsumerTag: c.tag, DeliveryTag: ch.tag, Redelivered: e.redelivered(),
 		Exchange: e.msg.exchange, RoutingKey: e.msg.routingKey,
-	}, content{e.msg, offset, ch.conn.frameMax})
+	}, content{e.msg, q.header(&e), ch.conn.frameMax})
 	if shares {
 		s.retainLocked(e.msg)
 	}
@@ -312,9 +312,9 @@ func (ch *channel) get(m *wire.BasicGet) error {
 	ch.tag++
 	s.totals.delivered++
 	shares := ch.conn.out.sendContent(ch.id, &wire.BasicGetOk{
-		DeliveryTag: ch.tag, Redelivered: e.redelivered,
+		DeliveryTag: ch.tag, Redelivered: e.redelivered(),
 		Exchange: e.msg.exchange, RoutingKey: e.msg.routingKey, Messages: uint32(q.count()),
-	}, content{e.msg, noOffset, ch.conn.frameMax})
+	}, content{e.msg, q.header(&e), ch.conn.frameMax})
 	if shares {
 		s.retainLocked(e.msg)
 	}

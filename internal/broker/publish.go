@@ -310,7 +310,7 @@ func (ch *channel) publish(msg *message) error {
 	if err == nil && !routed && ch.mandatory {
 		shares := ch.conn.out.sendContent(ch.id, &wire.BasicReturn{
 			Code: noRoute, Text: codeName(noRoute), Exchange: msg.exchange, RoutingKey: msg.routingKey,
-		}, content{msg, noOffset, ch.conn.frameMax})
+		}, content{msg, queueHeader{}, ch.conn.frameMax})
 		if shares {
 			s.retainLocked(msg)
 		}
