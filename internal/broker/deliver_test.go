@@ -350,7 +350,7 @@ func TestGetDoesNotCountTheExpired(t *testing.T) {
 		q := tempQueue(t, ch, nil)
 		publish(t, ch, q, "lives")
 		ok(t, ch.Publish("", q, false, false, amqp.Publishing{Expiration: "0"}))
-		want(t, "ready", ready(t, ch, q), 2)
+		await(t, func() bool { return ready(t, ch, q) == 2 })
 		want(t, "left", get(t, ch, q).MessageCount, uint32(0))
 	})
 }
