@@ -83,7 +83,7 @@ func (q *queue) header(e *entry) queueHeader {
 	switch {
 	case q.args.stream:
 		return queueHeader{offsetHeader, int64(e.position)}
-	case q.args.kind == quorum:
+	case q.args.kind == quorum && e.redelivered():
 		return queueHeader{countHeader, int64(e.returns)}
 	}
 	return queueHeader{}
