@@ -23,6 +23,8 @@ type queueArgs struct {
 	expires                   int64 // nanoseconds; zero without x-expires
 	maxPriority               uint8
 	singleActive              bool
+	deliveryLimit             int64
+	hasDeliveryLimit          bool
 
 	deadLetters        bool
 	deadLetterExchange string
@@ -57,6 +59,7 @@ var arguments = []argument{
 	{"x-queue-mode", word("\"unsupported queue mode '%v'\"", "default", "lazy")},
 	{"x-queue-version", (*queueArgs).checkVersion},
 	{"x-single-active-consumer", (*queueArgs).setSingleActive},
+	{"x-delivery-limit", (*queueArgs).setDeliveryLimit},
 	{"x-quorum-initial-group-size", integer(1, math.MaxInt64, nil)},
 	{"x-max-age", (*queueArgs).setMaxAge},
 	{"x-stream-max-segment-size-bytes", integer(0, math.MaxInt64, nil)},
@@ -163,8 +166,8 @@ func (a *queueArgs) setMaxPriority(v any, _ wire.Table) string {
 }
 
 func (a *queueArgs) checkVersion(v any, _ wire.Table) string {
-	n, problem := integerArg(v, 1, math.MaxInt64)
-	if problem == "" && n > 2 {
+	n, problem := integerArg(v, 0, math.MaxInt64)
+	if problem == "" && (n < 1 || n > 2) {
 		problem = fmt.Sprintf("\"unsupported queue version '%d'\"", n)
 	}
 	return problem
@@ -176,6 +179,14 @@ func (a *queueArgs) setSingleActive(v any, _ wire.Table) string {
 		return unacceptable(v)
 	}
 	a.singleActive = on
+	return ""
+}
+
+// setDeliveryLimit takes any value, as RabbitMQ does: what is no number is no
+// limit.
+func (a *queueArgs) setDeliveryLimit(v any, _ wire.Table) string {
+	n, problem := integerArg(v, math.MinInt64, math.MaxInt64)
+	a.deliveryLimit, a.hasDeliveryLimit = n, problem == ""
 	return ""
 }
 

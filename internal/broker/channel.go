@@ -150,11 +150,15 @@ func (ch *channel) handleMethod(id wire.MethodID, payload []byte) error {
 	case 60:
 		return ch.handleBasic(m)
 	}
-	if m, ok := m.(*wire.ConfirmSelect); ok {
+	switch m := m.(type) {
+	case *wire.ConfirmSelect:
 		ch.confirming = true
 		if !m.NoWait {
 			ch.replyBare(wire.ConfirmSelectOkID)
 		}
+		return nil
+	case *wire.AccessRequest:
+		ch.reply(&wire.AccessRequestOk{Ticket: 1})
 		return nil
 	}
 	if id.Class() == 90 {

@@ -35,8 +35,8 @@ type Config struct {
 	// Each connection may go over it by one message. The default is 256 MiB.
 	Memory int64
 
-	// MaxBody is the largest body of a message. The default is 16 MiB, as in
-	// RabbitMQ 4.
+	// MaxBody is the largest body of a message. The default is 64 MiB, a
+	// quarter of Memory; RabbitMQ 3.10 takes 128 MiB and RabbitMQ 4 takes 16.
 	MaxBody int
 
 	// MaxConnections is how many connections may be open. The default is 256.
@@ -89,7 +89,7 @@ func (c *Config) withDefaults() Config {
 		cfg.User, cfg.Password = guest, guest
 	}
 	setDefault(&cfg.Memory, 256<<20)
-	setDefault(&cfg.MaxBody, 16<<20)
+	setDefault(&cfg.MaxBody, 64<<20)
 	setDefault(&cfg.MaxConnections, 256)
 	setDefault(&cfg.MaxChannels, 2047)
 	setDefault(&cfg.MaxQueues, 4096)

@@ -46,7 +46,7 @@ func (q *queue) pumpLocked() {
 			break
 		}
 		e := q.popLocked()
-		c.deliverLocked(e, noOffset)
+		c.deliverLocked(e)
 		if c.noAck {
 			q.discardLocked(e)
 		}
@@ -60,8 +60,8 @@ func (q *queue) pumpLocked() {
 // Those of one priority take turns; a lower one gets what all above can't take.
 func (q *queue) nextConsumerLocked() *consumer {
 	if q.args.singleActive {
-		if c := q.activeLocked(); c.ready() {
-			return c
+		if q.active.ready() {
+			return q.active
 		}
 		return nil
 	}
@@ -83,25 +83,24 @@ func (q *queue) nextConsumerLocked() *consumer {
 	return nil
 }
 
-// activeLocked returns the one consumer that gets anything (RabbitMQ's "single
-// active consumer"): the first, until it goes.
-func (q *queue) activeLocked() *consumer {
-	if q.active == nil {
+// activateLocked chooses the one consumer that gets anything (RabbitMQ's "single
+// active consumer") until it goes. One with a higher priority comes too late.
+func (q *queue) activateLocked() {
+	if q.args.singleActive && q.active == nil && len(q.consumers) > 0 {
 		q.active = q.consumers[0]
 	}
-	return q.active
 }
 
 // deliverLocked sends a message to the consumer. Without acknowledgements it is
 // done then.
-func (c *consumer) deliverLocked(e entry, offset int64) {
+func (c *consumer) deliverLocked(e entry) {
 	ch, q, s := c.ch, c.queue, c.queue.srv
 	ch.tag++
 	s.totals.delivered++
 	shares := ch.conn.out.deliver(ch.id, wire.BasicDeliver{
-		ConsumerTag: c.tag, DeliveryTag: ch.tag, Redelivered: e.redelivered,
+		ConsumerTag: c.tag, DeliveryTag: ch.tag, Redelivered: e.redelivered(),
 		Exchange: e.msg.exchange, RoutingKey: e.msg.routingKey,
-	}, content{e.msg, offset, ch.conn.frameMax})
+	}, content{e.msg, q.header(&e), ch.conn.frameMax})
 	if shares {
 		s.retainLocked(e.msg)
 	}
@@ -177,6 +176,7 @@ func (ch *channel) consume(m *wire.BasicConsume) error {
 		behind = len(q.consumers)
 	}
 	q.consumers = slices.Insert(q.consumers, behind, c)
+	q.activateLocked()
 	if !m.NoWait {
 		ch.reply(&wire.BasicConsumeOk{ConsumerTag: c.tag})
 	}
@@ -265,6 +265,7 @@ func (s *Server) removeConsumerLocked(c *consumer) {
 	}
 	if q.active == c {
 		q.active = nil
+		q.activateLocked()
 	}
 	if q.deleted {
 		return
@@ -307,12 +308,13 @@ func (ch *channel) get(m *wire.BasicGet) error {
 		return nil
 	}
 	e := q.popLocked()
+	q.headLocked() // what has expired is not left
 	ch.tag++
 	s.totals.delivered++
 	shares := ch.conn.out.sendContent(ch.id, &wire.BasicGetOk{
-		DeliveryTag: ch.tag, Redelivered: e.redelivered,
+		DeliveryTag: ch.tag, Redelivered: e.redelivered(),
 		Exchange: e.msg.exchange, RoutingKey: e.msg.routingKey, Messages: uint32(q.count()),
-	}, content{e.msg, noOffset, ch.conn.frameMax})
+	}, content{e.msg, q.header(&e), ch.conn.frameMax})
 	if shares {
 		s.retainLocked(e.msg)
 	}

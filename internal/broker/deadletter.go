@@ -12,6 +12,7 @@ const (
 	rejected = "rejected"
 	expired  = "expired"
 	tooMany  = "maxlen"
+	tooOften = "delivery_limit"
 )
 
 // A death is a message that has ended in a queue with a dead letter exchange,

@@ -159,7 +159,7 @@ func (ch *channel) newQueueLocked(name string, m *wire.QueueDeclare) (*queue, er
 		q.owner = ch.conn
 	}
 	if args.kind == quorum {
-		ch.notice = fmt.Sprintf("broker: quorum queue %q is taken as a plain one: in the memory of this process, without replicas and delivery limit", name)
+		ch.notice = fmt.Sprintf("broker: quorum queue %q is taken as a plain one: in the memory of this process, without replicas", name)
 	}
 	return q, nil
 }
@@ -200,6 +200,10 @@ func (ch *channel) deleteQueueLocked(m *wire.QueueDelete) error {
 			return err
 		case q.args.stream:
 			// Neither IfUnused nor IfEmpty keeps a stream, in RabbitMQ either.
+		case q.args.kind == quorum && m.IfUnused:
+			return errConditional(q, "if-unused")
+		case q.args.kind == quorum && m.IfEmpty:
+			return errConditional(q, "if-empty")
 		case m.IfUnused && len(q.consumers) > 0:
 			return raise(preconditionFailed, "%s in use", q)
 		case m.IfEmpty && q.count() > 0:
@@ -211,4 +215,10 @@ func (ch *channel) deleteQueueLocked(m *wire.QueueDelete) error {
 		ch.reply(&wire.QueueDeleteOk{Messages: uint32(n)})
 	}
 	return nil
+}
+
+// errConditional is the exception for a deletion of a quorum queue that hangs on
+// something.
+func errConditional(q *queue, flag string) error {
+	return raise(notImplemented, "cannot delete %s. queue.delete operations with %s flag set are not supported by quorum queues", q, flag)
 }

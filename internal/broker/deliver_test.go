@@ -233,6 +233,22 @@ func TestRejectPublish(t *testing.T) {
 	})
 }
 
+// TestRejectPublishKeepsWhatComesBack tests that a queue drops nothing that it
+// has taken, though with what comes back it is over its limit.
+func TestRejectPublishKeepsWhatComesBack(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		ch := openChannel(t, url)
+		q := tempQueue(t, ch, amqp.Table{"x-max-length": 1, "x-overflow": "reject-publish"})
+		publish(t, ch, q, "1")
+		d := get(t, ch, q)
+		publish(t, ch, q, "2")
+		ok(t, d.Nack(false, true))
+		for _, body := range []string{"1", "2"} {
+			want(t, "body", string(get(t, ch, q).Body), body)
+		}
+	})
+}
+
 func TestMaxLengthDropsHead(t *testing.T) {
 	onBrokers(t, func(t *testing.T, url string) {
 		for _, test := range []struct {
@@ -324,6 +340,19 @@ func await(t *testing.T, done func() bool) {
 			t.Fatal("it did not come to pass")
 		}
 	}
+}
+
+// TestGetDoesNotCountTheExpired tests that basic.get tells what is left without
+// what has expired behind a message that has not.
+func TestGetDoesNotCountTheExpired(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		ch := openChannel(t, url)
+		q := tempQueue(t, ch, nil)
+		publish(t, ch, q, "lives")
+		ok(t, ch.Publish("", q, false, false, amqp.Publishing{Expiration: "0"}))
+		await(t, func() bool { return ready(t, ch, q) == 2 })
+		want(t, "left", get(t, ch, q).MessageCount, uint32(0))
+	})
 }
 
 func TestTTLZeroReachesWaitingConsumer(t *testing.T) {

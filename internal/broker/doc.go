@@ -15,7 +15,9 @@
 // Named, server-named, exclusive and auto-delete queues; x-max-length,
 // x-max-length-bytes, x-overflow, x-expires, x-message-ttl and the expiration
 // property; x-max-priority; x-single-active-consumer; dead-lettering with
-// x-death. A quorum queue is taken as a plain one, and Config.Logger told.
+// x-death. A quorum queue is taken as a plain one, and Config.Logger told; it
+// counts deliveries in x-delivery-count and keeps to x-delivery-limit. What comes
+// back to it goes to its place, where RabbitMQ 3.10 puts it at the end.
 //
 // Streams, with x-max-age and x-max-length-bytes, which are read from an
 // x-stream-offset of any kind. Old records go one by one, not by segments, and
@@ -46,12 +48,13 @@
 //
 // These are refused with 540 NOT_IMPLEMENTED: transactions (class tx),
 // immediate publishing, channel.flow with active=false, basic.recover with
-// requeue=false, and prefetch sizes.
+// requeue=false, and prefetch sizes. A body of more than Config.MaxBody is refused
+// with 406, once it has come; RabbitMQ 3.10 has a larger bound.
 //
 // These are accepted and mean nothing: no-local, delivery-mode, x-queue-mode,
 // x-queue-version, x-queue-master-locator, x-queue-leader-locator, replicas and
-// group sizes, x-max-in-memory-length and -bytes, x-delivery-limit,
-// x-dead-letter-strategy, x-consumer-timeout (no consumer is timed out),
+// group sizes, x-max-in-memory-length and -bytes, x-dead-letter-strategy,
+// x-credit, x-cancel-on-ha-failover, x-consumer-timeout (no consumer is timed out),
 // x-stream-max-segment-size-bytes. Plugins, policies, the management API and
 // other protocols are not there.
 //

@@ -47,6 +47,10 @@ func exceptionCases(q, x string) []exceptionCase {
 				return err
 			}
 		}
+		declareQuorum = func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclare(q, true, false, false, false, table{"x-queue-type": "quorum"})
+			return err
+		}
 		both = func(fs ...func(*amqp.Channel) error) func(*amqp.Channel) error {
 			return func(ch *amqp.Channel) error {
 				for _, f := range fs {
@@ -160,6 +164,12 @@ func exceptionCases(q, x string) []exceptionCase {
 			func(ch *amqp.Channel) error { _, err := ch.QueueDelete(q, false, true, false); return err }), "channel 406 PRECONDITION_FAILED - queue 'Q' in vhost '/' not empty"},
 		{"queue delete in use", both(declareQ(q, none), consume(q, "c", true, false, none),
 			func(ch *amqp.Channel) error { _, err := ch.QueueDelete(q, true, false, false); return err }), "channel 406 PRECONDITION_FAILED - queue 'Q' in vhost '/' in use"},
+		{"queue version 0", declareQ(q, table{"x-queue-version": int32(0)}), `channel 406 PRECONDITION_FAILED - invalid arg 'x-queue-version' for queue 'Q' in vhost '/': "unsupported queue version '0'"`},
+		{"quorum queue delete if empty", both(declareQuorum, func(ch *amqp.Channel) error { _, err := ch.QueueDelete(q, false, true, false); return err }),
+			"connection 540 NOT_IMPLEMENTED - cannot delete queue 'Q' in vhost '/'. queue.delete operations with if-empty flag set are not supported by quorum queues"},
+		{"quorum queue delete if unused", both(declareQuorum, func(ch *amqp.Channel) error { _, err := ch.QueueDelete(q, true, false, false); return err }),
+			"connection 540 NOT_IMPLEMENTED - cannot delete queue 'Q' in vhost '/'. queue.delete operations with if-unused flag set are not supported by quorum queues"},
+		{"quorum queue delete", both(declareQuorum, func(ch *amqp.Channel) error { _, err := ch.QueueDelete(q, false, false, false); return err }), "ok"},
 		{"queue purge missing", func(ch *amqp.Channel) error { _, err := ch.QueuePurge(q, false); return err }, "channel 404 NOT_FOUND - no queue 'Q' in vhost '/'"},
 		{"queue purge without a last one", func(ch *amqp.Channel) error { _, err := ch.QueuePurge("", false); return err }, "channel 404 NOT_FOUND - no previously declared queue"},
 		{"queue delete without a last one", func(ch *amqp.Channel) error { _, err := ch.QueueDelete("", false, false, false); return err }, "channel 404 NOT_FOUND - no previously declared queue"},
@@ -242,6 +252,7 @@ func TestExceptions(t *testing.T) {
 				closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 				q, x := unique(), unique()
 				defer openChannel(t, url).ExchangeDelete(x, false, false)
+				defer openChannel(t, url).QueueDelete(q, false, false, false) // what is not exclusive
 				err := exceptionCases(q, x)[i].do(ch)
 				if err == nil {
 					err = sync(ch)
@@ -279,7 +290,7 @@ func TestNamesAreOneLine(t *testing.T) {
 		ok(t, ch.ExchangeDeclare(split, "fanout", false, true, false, false, nil))
 		ok(t, ch.QueueBind(split, "", split, false, nil))
 		ok(t, ch.Publish(name, "", false, false, amqp.Publishing{}))
-		want(t, "ready", ready(t, ch, name), 1)
+		await(t, func() bool { return ready(t, ch, name) == 1 }) // RabbitMQ may count before it takes
 		ok(t, ch.QueueUnbind(split, "", split, nil))
 		must(ch.QueueDelete(split, false, false, false))(t)
 		_, err := ch.QueueDeclarePassive(name, false, false, true, false, nil)

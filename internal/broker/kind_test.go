@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -147,7 +148,7 @@ func TestSingleActiveConsumer(t *testing.T) {
 		ch := openChannel(t, url)
 		q := tempQueue(t, ch, amqp.Table{"x-single-active-consumer": true})
 		first := must(ch.Consume(q, "first", true, false, false, false, nil))(t)
-		second := must(ch.Consume(q, "second", true, false, false, false, nil))(t)
+		second := must(ch.Consume(q, "second", true, false, false, false, amqp.Table{"x-priority": 1}))(t)
 		for range 4 {
 			publish(t, ch, q, "to the first")
 		}
@@ -173,4 +174,63 @@ func TestConsumerPriorities(t *testing.T) {
 		publish(t, ch, q, "3")
 		wantAll(t, "high", bodies(t, high, 1), "3")
 	})
+}
+
+// TestDeliveryCount tests that consumers of a quorum queue learn how often a
+// message came back, whichever way, and whatever its own header says.
+func TestDeliveryCount(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		ch := openChannel(t, url)
+		q := quorumQueue(t, ch, nil)
+		ok(t, ch.Publish("", q, false, false, amqp.Publishing{Headers: amqp.Table{"h": "kept", "x-delivery-count": 9}}))
+		for i, giveBack := range []func(amqp.Delivery) error{
+			func(d amqp.Delivery) error { return d.Nack(false, true) },
+			func(d amqp.Delivery) error { return d.Reject(true) },
+			func(amqp.Delivery) error { return recoverAll(ch, true) },
+			func(d amqp.Delivery) error { return d.Ack(false) },
+		} {
+			await(t, func() bool { return ready(t, ch, q) == 1 })
+			d := get(t, ch, q)
+			want(t, "redelivered", d.Redelivered, i > 0)
+			want(t, "other header", d.Headers["h"], any("kept"))
+			if n := d.Headers["x-delivery-count"]; i > 0 { // before, RabbitMQ 3.10 tells 0 with basic.get alone
+				want(t, "count", n, any(int64(i)))
+			}
+			ok(t, giveBack(d))
+		}
+	})
+}
+
+// TestDeliveryLimit tests that a message that comes back too often is
+// dead-lettered.
+func TestDeliveryLimit(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string) {
+		for limit := range 2 {
+			ch := openChannel(t, url)
+			dead := tempQueue(t, ch, nil)
+			q := quorumQueue(t, ch, amqp.Table{"x-delivery-limit": limit, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead})
+			publish(t, ch, q, "poison")
+			for range limit + 1 {
+				await(t, func() bool { return ready(t, ch, q) == 1 })
+				ok(t, get(t, ch, q).Nack(false, true))
+			}
+			await(t, func() bool { return ready(t, ch, dead) == 1 })
+			d := get(t, ch, dead)
+			wantAll(t, "deaths", deathsOf(t, d), fmt.Sprintf("1 delivery_limit in %s by [%s]", q, q))
+			want(t, "left", ready(t, ch, q), 0)
+		}
+	})
+}
+
+// quorumQueue declares one that goes with the test.
+func quorumQueue(t *testing.T, ch *amqp.Channel, args amqp.Table) string {
+	t.Helper()
+	all := amqp.Table{"x-queue-type": "quorum"}
+	for k, v := range args {
+		all[k] = v
+	}
+	q := unique()
+	ok(t, declaration{durable: true, args: all}.declare(ch, q))
+	t.Cleanup(func() { ch.QueueDelete(q, false, false, false) })
+	return q
 }

@@ -194,6 +194,11 @@ func TestIncompleteMessagesAreRefused(t *testing.T) {
 	for id := uint16(2); id <= 16; id++ {
 		beginMessage(r, id, limit, 20)
 	}
+	for left := limit - 20*(wire.MinFrameMax-wire.FrameOverhead); left > 0; {
+		n := min(left, wire.MinFrameMax-wire.FrameOverhead)
+		r.write(frameOf(wire.FrameBody, 16, make([]byte, n)...))
+		left -= n
+	}
 	want(t, "outcome", codeOf(r.outcome()), "channel 406 PRECONDITION_FAILED")
 	r.send(1, &wire.BasicQos{})
 	await(t, func() bool { return r.outcome() == "ok" })

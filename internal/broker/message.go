@@ -68,12 +68,51 @@ func (m *message) headerTable() wire.Table {
 	return t
 }
 
-// appendHeader appends the header frame, with the offset of the message in a
-// stream unless that is noOffset.
-func (m *message) appendHeader(dst []byte, channel uint16, offset int64) []byte {
+// A queueHeader is a header that a queue adds for whom it delivers to. That
+// without a key is none.
+type queueHeader struct {
+	key   string
+	value int64
+}
+
+// countHeader tells consumers of a quorum queue how often a message came back.
+const countHeader = "x-delivery-count"
+
+// header returns what the queue adds to an entry.
+func (q *queue) header(e *entry) queueHeader {
+	switch {
+	case q.args.stream:
+		return queueHeader{offsetHeader, int64(e.position)}
+	case q.args.kind == quorum && e.redelivered():
+		return queueHeader{countHeader, int64(e.returns)}
+	}
+	return queueHeader{}
+}
+
+// withoutHeader returns msg without a header that the queue adds, from another
+// queue that it has come through.
+func withoutHeader(msg *message, key string) *message {
+	p, err := wire.ParseProperties(msg.properties)
+	if err != nil || !wire.HasField(p.Headers, key) {
+		return msg
+	}
+	kept := wire.Table{}
+	for _, f := range msg.headerTable() {
+		if f.Key != key {
+			kept = append(kept, f)
+		}
+	}
+	clean := *msg
+	clean.refs = 0
+	clean.properties = wire.SetHeaders(msg.properties, kept)
+	return &clean
+}
+
+// appendHeader appends the header frame.
+func (m *message) appendHeader(dst []byte, channel uint16, more queueHeader) []byte {
 	h := wire.Header{Class: basicClass, BodySize: uint64(len(m.body)), Properties: m.properties}
-	if offset != noOffset {
-		return wire.AppendHeaderWith(dst, channel, h, offsetHeader, offset)
+	if more.key != "" {
+		return wire.AppendHeaderWith(dst, channel, h, more.key, more.value)
 	}
 	return wire.AppendHeader(dst, channel, h)
 }

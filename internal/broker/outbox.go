@@ -88,12 +88,9 @@ func (o *outbox) send(channel uint16, m wire.Method) {
 // A content is a message as it goes to one client.
 type content struct {
 	msg      *message
-	offset   int64 // in a stream, told in a header; noOffset elsewhere
+	header   queueHeader
 	frameMax int
 }
-
-// noOffset is the offset of a message that comes from no stream.
-const noOffset = -1
 
 // sendContent queues a method and the message it announces. It reports whether
 // the outbox shares the body now; the caller, who holds Server.mu, has it
@@ -123,7 +120,7 @@ func (o *outbox) deliver(channel uint16, d wire.BasicDeliver, c content) (shares
 
 func (o *outbox) addContentLocked(before int, channel uint16, c content) (shares bool) {
 	body := c.msg.body
-	o.pending.bytes = c.msg.appendHeader(o.pending.bytes, channel, c.offset)
+	o.pending.bytes = c.msg.appendHeader(o.pending.bytes, channel, c.header)
 	if shares = len(body) >= largeBody; shares {
 		o.pending.bodies = append(o.pending.bodies, sharedBody{len(o.pending.bytes), c.msg, channel, min(c.frameMax, largestFrame)})
 		o.shared.Add(int64(len(body)))

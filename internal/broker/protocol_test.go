@@ -75,6 +75,7 @@ func TestProtocolErrors(t *testing.T) {
 		{"large frame", append([]byte{3, 0, 1, 0, 2, 0, 1}, make([]byte, 200000)...), "connection 501 FRAME_ERROR - type 3: frame_too_large (0.0)"},
 		{"giant frame", []byte{3, 0, 1, 0xff, 0xff, 0xff, 0xff, 0}, "connection 501 FRAME_ERROR - type 3: frame_too_large (0.0)"},
 		{"empty method", frameOf(1, 1), "connection 501 FRAME_ERROR - type 1: unknown_frame (0.0)"},
+		{"access.request", method(30, 10, 5, '/', 'd', 'a', 't', 'a', 0x1f), "ok"},
 		{"arguments cut", method(50, 10, 0), "connection 501 FRAME_ERROR - cannot decode the arguments (50.10)"},
 		{"arguments too long", method(60, 10, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3), "connection 501 FRAME_ERROR - cannot decode the arguments (60.10)"},
 		{"table cut", method(50, 10, 0, 0, 1, 'q', 0, 0, 0, 0, 9, 1), "connection 501 FRAME_ERROR - cannot decode the arguments (50.10)"},

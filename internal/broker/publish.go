@@ -26,8 +26,10 @@ type incoming struct {
 	properties           []byte // reused unless large
 	body                 []byte
 	bodySize             int
-	held                 int64 // bytes of it that hold has counted
-	pieces               bool  // body was copied from several frames, else it is in the frame
+	held                 int64  // bytes of it that hold has counted
+	refusal              error  // what the client gets once it has sent all
+	toSkip               uint64 // bytes of a refused body that have not come
+	pieces               bool   // body was copied from several frames, else it is in the frame
 }
 
 // intern returns b as a string, without allocating if it is the same as last
@@ -69,8 +71,8 @@ func (ch *channel) handlePublish(payload []byte) error {
 	return nil
 }
 
-// handleHeader takes the properties. A body that is too large is refused here,
-// before any of it is stored.
+// handleHeader takes the properties. Of a body that is too large nothing is
+// stored.
 func (ch *channel) handleHeader(payload []byte) error {
 	h, err := wire.ParseHeader(payload)
 	if err != nil {
@@ -81,9 +83,8 @@ func (ch *channel) handleHeader(payload []byte) error {
 			text: "expected content header for class 60, got one for class " + strconv.Itoa(int(h.Class)) + " instead"}
 	}
 	if limit := ch.conn.srv.cfg.MaxBody; h.BodySize > uint64(limit) {
-		ch.stage = expectMethod
-		return &exception{code: preconditionFailed, method: wire.BasicPublishID,
-			text: "message size " + strconv.FormatUint(h.BodySize, 10) + " is larger than configured max size " + strconv.Itoa(limit)}
+		ch.refuse(h.BodySize, "message size "+strconv.FormatUint(h.BodySize, 10)+" is larger than configured max size "+strconv.Itoa(limit))
+		return nil
 	}
 	ch.properties = append(ch.properties[:0], h.Properties...)
 	ch.body, ch.bodySize, ch.pieces = nil, int(h.BodySize), false
@@ -92,7 +93,7 @@ func (ch *channel) handleHeader(payload []byte) error {
 		return ch.finish()
 	}
 	if cap(ch.properties) > smallProperties {
-		return ch.hold()
+		ch.hold()
 	}
 	return nil
 }
@@ -101,8 +102,34 @@ func (ch *channel) handleHeader(payload []byte) error {
 // while their body comes in, nor giving back after.
 const smallProperties = 1 << 10
 
+// refuse skips the rest of the body, of which so much has not come. Only then
+// does the client get the reason, as from RabbitMQ: there are clients that never
+// answer a channel.close that comes while they write a message.
+func (ch *channel) refuse(left uint64, reason string) {
+	ch.refusal = &exception{code: preconditionFailed, method: wire.BasicPublishID, text: reason}
+	ch.toSkip = left
+	ch.stage = expectBody
+}
+
+// skip drops a piece of a refused body.
+func (ch *channel) skip(piece []byte) error {
+	if uint64(len(piece)) > ch.toSkip {
+		return ch.errOutOfTurn()
+	}
+	ch.toSkip -= uint64(len(piece))
+	if ch.toSkip > 0 {
+		return nil
+	}
+	err := ch.refusal
+	ch.refusal, ch.stage = nil, expectMethod
+	return err
+}
+
 // handleBody takes a piece of the body.
 func (ch *channel) handleBody(piece []byte) error {
+	if ch.refusal != nil {
+		return ch.skip(piece)
+	}
 	if len(piece) > ch.bodySize-len(ch.body) {
 		return ch.errOutOfTurn()
 	}
@@ -112,10 +139,10 @@ func (ch *channel) handleBody(piece []byte) error {
 		return ch.finish()
 	}
 	ch.body, ch.pieces = ch.extend(piece), true
-	if err := ch.hold(); err != nil {
-		return err
-	}
-	if len(ch.body) == ch.bodySize {
+	switch ch.hold(); {
+	case ch.refusal != nil:
+		return ch.skip(nil) // it may have been the last piece
+	case len(ch.body) == ch.bodySize:
 		return ch.finish()
 	}
 	return nil
@@ -132,12 +159,13 @@ func (in *incoming) extend(piece []byte) []byte {
 	return append(in.body, piece...)
 }
 
-// hold counts what the channel keeps of a message that is not complete.
+// hold counts what the channel keeps of a message that is not complete, or
+// refuses the message.
 //
 // All such messages together may take half of the memory. If they could fill
 // it their connections would be held, so that the rest of them never came, and
 // no consumer could free any of it.
-func (ch *channel) hold() error {
+func (ch *channel) hold() {
 	s := ch.conn.srv
 	s.mu.Lock()
 	defer s.unlock()
@@ -146,15 +174,14 @@ func (ch *channel) hold() error {
 		n += int64(cap(ch.properties))
 	}
 	if s.memory.incoming+n > s.cfg.Memory/2 {
-		ch.stage = expectMethod
-		return &exception{code: preconditionFailed, method: wire.BasicPublishID,
-			text: "no memory to receive a message of size " + strconv.Itoa(ch.bodySize)}
+		ch.refuse(uint64(ch.bodySize-len(ch.body)), "no memory to receive a message of size "+strconv.Itoa(ch.bodySize))
+		ch.dropIncomingLocked()
+		return
 	}
 	ch.held += n
 	s.memory.incoming += n
 	s.countLocked(n)
 	ch.conn.published = true
-	return nil
 }
 
 // dropIncomingLocked gives back what hold has counted.
@@ -283,7 +310,7 @@ func (ch *channel) publish(msg *message) error {
 	if err == nil && !routed && ch.mandatory {
 		shares := ch.conn.out.sendContent(ch.id, &wire.BasicReturn{
 			Code: noRoute, Text: codeName(noRoute), Exchange: msg.exchange, RoutingKey: msg.routingKey,
-		}, content{msg, noOffset, ch.conn.frameMax})
+		}, content{msg, queueHeader{}, ch.conn.frameMax})
 		if shares {
 			s.retainLocked(msg)
 		}

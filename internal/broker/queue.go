@@ -45,11 +45,11 @@ type queue struct {
 
 // An entry is the place of a message in one queue.
 type entry struct {
-	msg         *message
-	position    uint64 // order of arrival
-	expires     int64  // Server.now at which it is dropped; never without a TTL
-	arrived     int64  // in a stream: when, in milliseconds since 1970
-	redelivered bool
+	msg      *message
+	position uint64 // order of arrival
+	expires  int64  // Server.now at which it is dropped; never without a TTL
+	arrived  int64  // in a stream: when, in milliseconds since 1970
+	returns  uint32 // how often it was delivered and came back
 }
 
 func newQueue(s *Server, name string) *queue {
@@ -70,6 +70,9 @@ func (s *Server) enqueueLocked(q *queue, msg *message) bool {
 	if q.args.stream {
 		q.appendLocked(msg)
 		return true
+	}
+	if q.args.kind == quorum {
+		msg = withoutHeader(msg, countHeader)
 	}
 	if q.args.rejectPublish && q.wouldOverflow(msg) {
 		s.totals.rejected++
@@ -120,9 +123,10 @@ func (q *queue) overflows(count int, bytes int64) bool {
 }
 
 // trimLocked drops from the head what is over the limits. Only what is ready
-// counts (RabbitMQ's "queue length limit").
+// counts (RabbitMQ's "queue length limit"). A queue that rejects what is
+// published is over them only by what came back to it, which it keeps.
 func (q *queue) trimLocked() {
-	for q.count() > 0 && q.overflows(q.count(), q.readyBytes) {
+	for !q.args.rejectPublish && q.count() > 0 && q.overflows(q.count(), q.readyBytes) {
 		q.srv.totals.dropped++
 		q.endLocked(q.popLocked(), tooMany)
 	}
@@ -172,9 +176,16 @@ func (q *queue) discardLocked(e entry) {
 	}
 }
 
-// putBackLocked returns an entry that was delivered to its place.
+// redelivered reports whether the entry was delivered before.
+func (e *entry) redelivered() bool { return e.returns > 0 }
+
+// putBackLocked returns an entry that was delivered to its place, unless it was
+// there too often.
 func (q *queue) putBackLocked(e entry) {
-	e.redelivered = true
+	if e.returns++; q.args.hasDeliveryLimit && int64(e.returns) > q.args.deliveryLimit {
+		q.endLocked(e, tooOften)
+		return
+	}
 	q.readyBytes += int64(len(e.msg.body))
 	if e.expires != never {
 		q.expiring++

@@ -26,7 +26,7 @@ func (q *queue) firstOffset() uint64 { return q.position - uint64(q.ready.len())
 
 // appendLocked adds a record and lets consumers have it.
 func (q *queue) appendLocked(msg *message) {
-	msg = withoutOffset(msg)
+	msg = withoutHeader(msg, offsetHeader)
 	now := time.Now().UnixMilli()
 	if n := q.ready.len(); n > 0 {
 		// Search by time relies on it, whatever the clock does.
@@ -41,25 +41,6 @@ func (q *queue) appendLocked(msg *message) {
 	if q.due == never {
 		q.scheduleLocked()
 	}
-}
-
-// withoutOffset returns msg without the header of another stream it has come
-// through.
-func withoutOffset(msg *message) *message {
-	p, err := wire.ParseProperties(msg.properties)
-	if err != nil || !wire.HasField(p.Headers, offsetHeader) {
-		return msg
-	}
-	kept := wire.Table{}
-	for _, f := range msg.headerTable() {
-		if f.Key != offsetHeader {
-			kept = append(kept, f)
-		}
-	}
-	clean := *msg
-	clean.refs = 0
-	clean.properties = wire.SetHeaders(msg.properties, kept)
-	return &clean
 }
 
 // retainRecentLocked drops records that are too old or too many. The newest
@@ -95,7 +76,7 @@ func (c *consumer) readOnLocked() {
 			return
 		}
 		e := q.ready.at(int(c.offset - q.firstOffset()))
-		c.deliverLocked(*e, int64(c.offset))
+		c.deliverLocked(*e)
 		c.offset++
 	}
 }

@@ -81,3 +81,27 @@ func (m *ChannelClose) fields(c *coder) {
 	c.short(&m.Class)
 	c.short(&m.Method)
 }
+
+// AccessRequest asks for a ticket, which later methods show. It is of AMQP 0-8
+// and 0-9; RabbitMQ has it for old clients, and never looks at a ticket.
+type AccessRequest struct{}
+
+// ID implements Method.
+func (m *AccessRequest) ID() MethodID { return AccessRequestID }
+
+func (m *AccessRequest) fields(c *coder) {
+	c.reservedStr()
+	c.reservedBit()
+}
+
+// AccessRequestOk gives a ticket.
+type AccessRequestOk struct {
+	Ticket uint16
+}
+
+// ID implements Method.
+func (m *AccessRequestOk) ID() MethodID { return AccessRequestOkID }
+
+func (m *AccessRequestOk) fields(c *coder) {
+	c.short(&m.Ticket)
+}

@@ -18,7 +18,8 @@ func (id MethodID) Class() uint16 { return uint16(id >> 16) }
 // Method returns the number of the method within its class.
 func (id MethodID) Method() uint16 { return uint16(id) }
 
-// The methods of AMQP 0-9-1 with RabbitMQ's extensions.
+// The methods of AMQP 0-9-1 with RabbitMQ's extensions, access.request of older
+// versions among them.
 const (
 	ConnectionStartID          MethodID = 10<<16 | 10
 	ConnectionStartOkID        MethodID = 10<<16 | 11
@@ -41,6 +42,9 @@ const (
 	ChannelFlowOkID  MethodID = 20<<16 | 21
 	ChannelCloseID   MethodID = 20<<16 | 40
 	ChannelCloseOkID MethodID = 20<<16 | 41
+
+	AccessRequestID   MethodID = 30<<16 | 10
+	AccessRequestOkID MethodID = 30<<16 | 11
 
 	ExchangeDeclareID   MethodID = 40<<16 | 10
 	ExchangeDeclareOkID MethodID = 40<<16 | 11
@@ -152,6 +156,10 @@ func newMethod(id MethodID) Method {
 		return newBasicMethod(id)
 	}
 	switch id {
+	case AccessRequestID:
+		return new(AccessRequest)
+	case AccessRequestOkID:
+		return new(AccessRequestOk)
 	case ConfirmSelectID:
 		return new(ConfirmSelect)
 	case TxSelectID, TxSelectOkID, TxCommitID, TxCommitOkID, TxRollbackID, TxRollbackOkID:

@@ -62,8 +62,8 @@ func parse(t *testing.T, b []byte) Method {
 
 func TestMethodRoundTrip(t *testing.T) {
 	all := allMethods()
-	if len(all) != 64 {
-		t.Errorf("got %d methods, want 64", len(all))
+	if len(all) != 66 {
+		t.Errorf("got %d methods, want 66", len(all))
 	}
 	for _, m := range all {
 		if got := parse(t, AppendMethod(nil, 7, m)); !reflect.DeepEqual(got, m) || got.ID() != m.ID() {
