@@ -185,8 +185,14 @@ func (t *Terminal) write() error {
 }
 
 func (t *Terminal) appendJSON(r *sink.Record) {
-	t.line.text = r.AppendLine(t.line.text[:0])
-	t.buf = append(appendSafeJSON(t.buf, view(t.line.text[:len(t.line.text)-1])), '\n')
+	start := len(t.buf)
+	t.buf = r.AppendLine(t.buf)
+	line := t.buf[start : len(t.buf)-1]
+	if isPlain(view(line)) {
+		return
+	}
+	t.line.text = append(t.line.text[:0], line...)
+	t.buf = append(appendSafeJSON(t.buf[:start], view(t.line.text)), '\n')
 }
 
 func (t *Terminal) appendRaw(r *sink.Record) {
