@@ -95,6 +95,9 @@ func (r *Record) slogLevel() (text string, l slog.Level, ok bool) {
 	}
 	rest = rest[len(levelStart):]
 	end := bytes.IndexByte(rest, '"')
+	if end < 0 { // LineLevel looks at what is no JSON, too
+		return "", 0, false
+	}
 	after := rest[end:]
 	if len(after) <= len(msgStart) || string(after[:len(msgStart)]) != msgStart || after[len(msgStart)] == '"' || bytes.IndexByte(rest[:end], '\\') >= 0 {
 		return "", 0, false

@@ -82,6 +82,7 @@ func (r *readCommand) run(ctx context.Context, flags *pflag.FlagSet, paths []str
 	opts := archive.ReadOptions{
 		Since: selected.since, Until: selected.until,
 		Follow: r.follow,
+		Skip:   selected.skip(),
 		Input:  r.stdin,
 		OnProblem: func(err error) {
 			r.failed++

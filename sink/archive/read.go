@@ -25,6 +25,10 @@ type ReadOptions struct {
 	// Follow goes on, when all is read, with what is appended, until ctx ends.
 	Follow bool
 
+	// Skip reports that a line is not of interest, before anything is made of it.
+	// May be nil.
+	Skip func(line []byte) bool
+
 	// Input is standard input.
 	Input io.Reader
 
@@ -96,15 +100,23 @@ type batcher struct {
 	records []sink.Record
 	bodies  []byte // of records
 	read    int64
+	skipped int64 // bytes that are not in read yet
 }
 
 const (
 	batchRecords = 512
 	batchBytes   = 256 << 10
+	skippedBytes = 8 << 20 // between which records are not held back
 )
 
-// add adds the record that r is at.
+// add adds the record that r is at, if it is of interest.
 func (b *batcher) add(r *reader) error {
+	if b.opts.Skip != nil && b.opts.Skip(r.text) {
+		if b.skipped += int64(len(r.text)); b.skipped < skippedBytes {
+			return nil
+		}
+		return b.flush()
+	}
 	if len(b.bodies)+len(r.text) > cap(b.bodies) {
 		if err := b.flush(); err != nil {
 			return err
@@ -128,11 +140,15 @@ func (b *batcher) add(r *reader) error {
 }
 
 func (b *batcher) flush() error {
-	if len(b.records) == 0 {
+	if len(b.records) == 0 && b.skipped == 0 {
 		return nil
 	}
-	err := b.w.Write(b.ctx, b.records)
-	b.read += int64(len(b.bodies))
+	var err error
+	if len(b.records) > 0 {
+		err = b.w.Write(b.ctx, b.records)
+	}
+	b.read += int64(len(b.bodies)) + b.skipped
+	b.skipped = 0
 	if b.opts.OnProgress != nil {
 		b.opts.OnProgress(b.read)
 	}
