@@ -2,6 +2,7 @@ package filter
 
 import (
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 
+	"github.com/slogcast/slogcast/internal/patterns"
 	"github.com/slogcast/slogcast/sink"
 )
 
@@ -156,6 +158,12 @@ func (c *compiler) constantGlance(n *ast.BinaryNode) glance {
 		return nil
 	}
 	value := native(c.value(with)(nil))
+	if op == "matches" && (builtin == nil || path != "time") {
+		if re, err := regexp.Compile(value.text); err == nil {
+			return patternGlance(patterns.New([]*regexp.Regexp{re}))
+		}
+		return nil
+	}
 	holds := comparison(op, &value)
 	isText := value.kind == kindText && !readsAsOther(value.text)
 	switch {
@@ -252,6 +260,30 @@ func lacksAll(texts []string) glance {
 	}
 }
 
+// grepGlance returns the glance of a test that one of the patterns matches something in
+// the record, nil if it never tells.
+func grepGlance(set *patterns.Set) glance {
+	matches := patternGlance(set)
+	if matches == nil {
+		return nil
+	}
+	return func(l *look) verdict {
+		if strings.IndexByte(l.line, '[') >= 0 { // perhaps a stack's frames, of which lines are made
+			return maybe
+		}
+		return matches(l)
+	}
+}
+
+// patternGlance returns the glance of a test that one of the patterns matches a part of
+// the line, nil if it never tells.
+func patternGlance(set *patterns.Set) glance {
+	if !set.Needs() {
+		return nil
+	}
+	return func(l *look) verdict { return verdictOf(!l.isPlain() || set.Has(l.line)) }
+}
+
 // attributeGlance returns the glance of a test that the attribute at a path must meet,
 // and that none meets which is missing. Whatever may be that attribute, at any
 // depth, is compared.
@@ -320,6 +352,8 @@ func isASCII(s string) bool {
 // a stack, which is found in any case.
 func (f *field) glance() glance {
 	switch {
+	case f.op == "~" && !f.negated && (f.builtin == nil || f.key != "time"):
+		return patternGlance(patterns.New([]*regexp.Regexp{f.pattern}))
 	case f.op == "" || f.op == "~":
 		return nil
 	case f.builtin != nil && f.key == "level":

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slogcast/slogcast/internal/patterns"
 	"github.com/slogcast/slogcast/sink"
 )
 
@@ -105,6 +106,8 @@ type Terminal struct {
 	opts Options
 	zone *time.Location
 
+	highlight *patterns.Set
+
 	buf   []byte // lines of this Write; reused
 	line  liner
 	clock clock
@@ -118,8 +121,7 @@ func New(w io.Writer, opts Options) *Terminal {
 		opts.Now = time.Now
 	}
 	opts.Hide, opts.Show = slices.Clone(opts.Hide), slices.Clone(opts.Show)
-	opts.Highlight = slices.Clone(opts.Highlight)
-	t := &Terminal{w: w, opts: opts, zone: time.Local}
+	t := &Terminal{w: w, opts: opts, zone: time.Local, highlight: patterns.New(opts.Highlight)}
 	if opts.UTC {
 		t.zone = time.UTC
 	}
