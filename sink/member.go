@@ -152,7 +152,7 @@ func (c clock) timeOfObject(v Value) (time.Time, bool) {
 		if offset, rest, ok := cutOffset(zone); ok && rest == "" {
 			return c.parse(date + time.Unix(0, 0).In(time.FixedZone("", offset)).Format("-07:00"))
 		}
-		if place, err := time.LoadLocation(zone); err == nil {
+		if place := c.place(zone); place != nil {
 			return clock{&Record{zone: place, Received: c.now()}}.parse(date)
 		}
 	}

@@ -83,6 +83,33 @@ func (c clock) zone() *time.Location {
 	return time.Local
 }
 
+// place returns the zone of a place, as Europe/Berlin, nil of one that is not known.
+// The few that records name are kept with the record's memory: to look one up is to
+// read files.
+func (c clock) place(name string) *time.Location {
+	const most, longest = 16, 64
+	if len(name) > longest {
+		return nil
+	}
+	d := c.r.parts
+	if d != nil {
+		if zone, ok := d.places[name]; ok {
+			return zone
+		}
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		zone = nil
+	}
+	if d != nil {
+		if d.places == nil || len(d.places) >= most {
+			d.places = make(map[string]*time.Location)
+		}
+		d.places[strings.Clone(name)] = zone
+	}
+	return zone
+}
+
 func (c clock) now() time.Time {
 	if t := c.r.arrival(); !t.IsZero() {
 		return t
@@ -170,6 +197,7 @@ type date struct {
 	hour, minute, second int
 	nanos                int
 	zone                 *time.Location // nil when there was none
+	place                string         // the name of one, as Europe/Berlin, at the start of what follows
 }
 
 // cut reads the time at the start of s in any of the forms that people and
@@ -188,6 +216,11 @@ func (c clock) cut(s string) (t time.Time, rest string, ok bool) {
 		return t, s, false
 	}
 	zone := d.zone
+	if zone == nil && d.place != "" {
+		if zone = c.place(d.place); zone != nil {
+			rest = strings.TrimPrefix(strings.TrimPrefix(rest, " "), d.place)
+		}
+	}
 	if zone == nil {
 		zone = c.zone()
 	}
@@ -408,10 +441,7 @@ func cutFraction(d date, s string) (date, string, bool) {
 		return d, rest, true
 	}
 	if end := strings.IndexByte(zone, ']'); end > 0 && 'A' <= zone[0] && zone[0] <= 'Z' && strings.IndexByte(zone[:end], '/') > 0 {
-		if place, err := time.LoadLocation(zone[:end]); err == nil { // Europe/Berlin, of PHP
-			d.zone = place
-			return d, zone[end:], true
-		}
+		d.place = zone[:end] // Europe/Berlin, of PHP
 	}
 	end := 0
 	for end < len(zone) && 'A' <= zone[end]&^0x20 && zone[end]&^0x20 <= 'Z' {
