@@ -50,6 +50,11 @@ var conventions = []convention{
 		stack:   "resourceLogs.scopeLogs.logRecords.attributes.exception.stacktrace"},
 	{name: ".NET", with: "EventId", time: "Timestamp", level: "LogLevel", message: "Message State.Message", stack: "Exception", scale: dotnetScale},
 	{name: "python, the record itself", with: "levelno", time: "created asctime", level: "levelname levelno", message: "message msg", stack: "exc_text exc_info stack_info", scale: pythonScale},
+	{name: "katip", with: "sev", time: "at"},
+	{name: "Apple's unified log", with: "messageType", time: "timestamp", level: "messageType", message: "eventMessage", names: appleNames},
+	{name: "Twisted", with: "log_format", time: "log_time", level: "log_level.name", message: "log_text log_format{}", stack: "log_failure.traceback"},
+	{name: "Loki, what is pushed", with: "streams", time: "streams.values.0.0", level: "streams.stream.level streams.stream.detected_level", message: "streams.values.0.1"},
+	{name: "Kubernetes, audit", with: "auditID", time: "requestReceivedTimestamp stageTimestamp"},
 	{name: "Envoy", with: "response_code", time: "start_time"},
 	{name: "JBoss, logback's own", with: "loggerName", stack: "exception.frames throwable.stepArray"},
 	{name: "tslog", with: "_meta", time: "_meta.date", level: "_meta.logLevelName", message: "0"},
@@ -83,6 +88,9 @@ var conventions = []convention{
 	{name: "other spellings", time: "date datetime date_time dateTime event_time eventTime log_time logTime log_timestamp ts_ms unixtime unix_time epoch epoch_ms unixms _time time_utc logged_at timecreated",
 		level:   "loglevel log_level logLevel level_str levelStr @level @severity severityLevel severity_level lvl_name error_severity levelDisplayName context.logLevel event.level event.severity? data.level? labels.level? type? status? priority? kind? label? s? l?",
 		message: "event_message log_message logMessage event.message event.msg data.message data.msg description text content line entry _msg m", stack: "backtrace errorStack error_stack errors.stack trace exception errorVerbose error err"},
+	{name: "consola", with: "args", level: "type", message: "args", names: consolaNames},
+	{name: "clouds and their kin", time: "dt __time__ ibm_datetime messageTimestamp eventTimestamp reqTimeSec logContent.time",
+		message: "logContent.data.message logEvent.message resultDescription Log_s body.message.body record.message eventMessage"},
 	{name: "nginx", time: "time_iso8601 time_local msec"},
 	{name: "Traefik", time: "StartUTC StartLocal"},
 	{name: "Cloudflare", time: "EdgeStartTimestamp Datetime EventTimestampMs"},
@@ -90,7 +98,11 @@ var conventions = []convention{
 	{name: "an error without a message", message: "err.message error.message exception.message exception.exceptionMessage"},
 }
 
-var serilogNames = names{levelTrace: "verbose vrb"}.byName()
+var (
+	serilogNames = names{levelTrace: "verbose vrb"}.byName()
+	appleNames   = names{slog.LevelInfo: "default", levelFatal: "fault"}.byName()
+	consolaNames = names{slog.LevelInfo: "start ready box"}.byName()
+)
 
 // role is what a key is for.
 type role int

@@ -26,7 +26,7 @@ var levelNames = names{
 	levelNotice:     "notice note ntc n",
 	slog.LevelWarn:  "warn wrn warning warnings w",
 	slog.LevelError: "error err eror erro fail failed failure severe exception e",
-	levelFatal:      "fatal ftl critical crit crt alert alrt emergency emerg panic dpanic assert f c a",
+	levelFatal:      "fatal ftl critical crit crt alert alrt emergency emerg panic dpanic assert shout f c a",
 }.byName()
 
 // names holds the names of levels, separated by spaces.
@@ -77,6 +77,9 @@ func rankName(name string, own map[string]slog.Level) (slog.Level, bool) {
 	name = strings.ToLower(name)
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
 		name = name[dot+1:]
+	}
+	if i := strings.LastIndexByte(name, '_'); i >= 0 && (strings.Contains(name[:i], "level") || strings.Contains(name[:i], "severity")) {
+		name = name[i+1:] // SEVERITY_NUMBER_ERROR
 	}
 	end := len(name)
 	for end > 0 && '0' <= name[end-1] && name[end-1] <= '9' {

@@ -248,7 +248,7 @@ func (c clock) guessYear(d date, zone *time.Location) time.Time {
 }
 
 // forms are the orders in which dates and times are written.
-var forms = []func(string) (date, string, bool){cutISO, cutCompact, cutNumeric, cutNamed, cutMonthFirst, cutShort, cutShortYear}
+var forms = []func(string) (date, string, bool){cutISO, cutPoints, cutCompact, cutSix, cutNumeric, cutNamed, cutMonthFirst, cutShort, cutShortYear}
 
 // cutISO reads 2006-01-02T15:04:05.000Z and its kin: slashes or points between
 // the numbers of the date, a space or anything like it for the T, a comma for
@@ -267,10 +267,34 @@ func cutISO(s string) (d date, rest string, ok bool) {
 	return cutClock(d, s)
 }
 
+// cutPoints reads 2006.01.02-15.04.05:000, as Unreal has it.
+func cutPoints(s string) (d date, rest string, ok bool) {
+	const layout = "2006.01.02-15.04.05"
+	if len(s) < len(layout) || s[4] != '.' || s[10] != '-' || s[13] != '.' || s[16] != '.' {
+		return d, s, false
+	}
+	t, err := time.Parse(layout, s[:len(layout)])
+	if err != nil {
+		return d, s, false
+	}
+	d = date{year: t.Year(), month: int(t.Month()), day: t.Day(), hour: t.Hour(), minute: t.Minute(), second: t.Second()}
+	return cutFraction(d, s[len(layout):])
+}
+
+// cutSix reads 060102 15:04:05, as Tornado has it.
+func cutSix(s string) (d date, rest string, ok bool) {
+	digits, s, ok := cutNumber(s, 6, 6)
+	if !ok || len(s) < len(" 15:04:05") || s[0] != ' ' || s[3] != ':' || s[6] != ':' {
+		return d, s, false
+	}
+	d.year, d.month, d.day = 2000+digits/10000, digits/100%100, digits%100
+	return cutClock(d, s)
+}
+
 // cutCompact reads 20060102T150405Z.
 func cutCompact(s string) (d date, rest string, ok bool) {
 	digits, s, ok := cutNumber(s, 8, 8)
-	if !ok || len(s) < 7 || s[0] != 'T' && s[0] != ' ' && s[0] != '-' && s[0] != '_' {
+	if !ok || len(s) < 7 || strings.IndexByte("T -_:", s[0]) < 0 {
 		return d, s, false
 	}
 	d.year, d.month, d.day = digits/10000, digits/100%100, digits%100
@@ -278,7 +302,7 @@ func cutCompact(s string) (d date, rest string, ok bool) {
 		d.hour, d.minute, d.second = clock/10000, clock/100%100, clock%100
 		return cutFraction(d, after)
 	}
-	return cutClock(d, s)
+	return cutClock(d, "T"+s[1:])
 }
 
 // cutNumeric reads 02.01.2006 15:04:05 and 01/02/2006 15:04:05. With slashes the
@@ -387,7 +411,10 @@ func cutShortYear(s string) (d date, rest string, ok bool) {
 
 // cutClock reads what follows a date: the time of day, with its zone.
 func cutClock(d date, s string) (date, string, bool) {
-	if s = strings.TrimPrefix(s, ","); s == "" || strings.IndexByte("Tt _:|;", s[0]) < 0 {
+	if strings.HasPrefix(s, " - ") || strings.HasPrefix(s, " -- ") {
+		s = " " + strings.TrimLeft(s, " -")
+	}
+	if s = strings.TrimPrefix(s, ","); s == "" || strings.IndexByte("Tt _:|;\t", s[0]) < 0 {
 		return d, s, false
 	}
 	s = strings.TrimLeft(s[1:], " :")
@@ -447,7 +474,7 @@ func cutFraction(d date, s string) (date, string, bool) {
 	for end < len(zone) && 'A' <= zone[end]&^0x20 && zone[end]&^0x20 <= 'Z' {
 		end++
 	}
-	if word := zone[:end]; isZone(word) || len(zone) == len(s) && (word == "z" || word == "Z") {
+	if word := zone[:end]; isZone(word) || (len(zone) == len(s) || len(zone) == 1) && (word == "z" || word == "Z") {
 		d.zone = zoneOf(word)
 		return d, zone[end:], true
 	}
