@@ -248,10 +248,14 @@ func lineTime(r *sink.Record, line []byte) (time.Time, bool) {
 			}
 		}
 	}
-	r.SetLine(line)
+	setCopy(r, line)
 	t, own := r.Time()
 	return t, own || !t.IsZero()
 }
+
+// setCopy makes r the record of a line that is still needed as it is, which SetLine may
+// change. r is always set so: the memory of the last copy is used again.
+func setCopy(r *sink.Record, line []byte) { r.SetLine(append(r.Body[:0], line...)) }
 
 // open opens the next file that can have records of interest.
 func (r *reader) open() bool {
