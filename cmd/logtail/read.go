@@ -35,7 +35,9 @@ func newRead(u *ui) *cobra.Command {
 
 A PATH is the file of an archive, whose segments are read first; a folder with
 archives; one segment or another file of lines; or - for standard input. The
-records of one archive come in its order, those of several merged by their times.`,
+records of one archive come in its order, those of several merged by their times.
+JSON that is written over several lines is one record. Files may be in UTF-16, with
+its byte order mark.`,
 		Example: `  logtail read app.log
   logtail read --since 15m -l warn app.log
   logtail read -f app.log

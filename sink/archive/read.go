@@ -266,6 +266,7 @@ func (r *reader) open() bool {
 			r.opts.OnProblem(err)
 			return false
 		}
+		lines.objects = true
 		r.lines = lines
 		return true
 	}
@@ -296,6 +297,7 @@ func (r *reader) open() bool {
 			r.opts.OnProblem(err)
 			continue
 		}
+		lines.objects = true
 		lines.growing = r.opts.Follow && r.source.live && s.end.IsZero() && !lines.compressed
 		r.lines = lines
 		return true
@@ -361,7 +363,8 @@ func (r *reader) beginsBefore(s segment, t time.Time) bool {
 // search goes to where records from Since on begin in a plain file, but for some
 // that are older.
 func (r *reader) search(lines *lineReader) error {
-	if r.opts.Since.IsZero() || lines.compressed || lines.size == 0 {
+	overLines := lines.end > 1 && lines.buf[0] == '{' && (lines.buf[1] == '\n' || lines.buf[1] == '\r') // of which none has a time
+	if r.opts.Since.IsZero() || lines.compressed || lines.size == 0 || overLines {
 		return nil
 	}
 	const near = 1 << 20 // not worth to be divided
