@@ -30,7 +30,7 @@ func (d *parts) readText(r *Record, text string) {
 	}
 	d.message, d.stack = cutStack(d.message)
 	d.attrs = d.all
-	if d.levelText == "" {
+	if d.levelText == "" && (!strings.HasPrefix(d.message, "{") || !jsontext.IsObject([]byte(d.message))) { // else see unwrap
 		d.readLevelPair(text)
 	}
 	if d.levelText == "" && d.stack != "" {
@@ -276,8 +276,9 @@ func cutLogfmtValue(s string) (v Value, rest string, ok bool) {
 
 // prefix is the beginning of a line of text, as far as it has been read.
 type prefix struct {
-	text string
-	at   int // where the next word may begin
+	text  string
+	at    int    // where the next word may begin
+	apart string // what stands between words
 
 	words   int  // seen that say nothing
 	plain   bool // one of them was neither a number nor in brackets
@@ -290,7 +291,10 @@ type prefix struct {
 func (d *parts) readPrefix(r *Record, text string) {
 	const most = 12 // words
 	c := clock{r}
-	p := prefix{text: text, at: signs(text)}
+	p := prefix{text: text, at: signs(text), apart: separators}
+	if text[0] == '"' { // of a table, perhaps
+		p.apart += `"`
+	}
 	for p.words < most && p.skip() {
 		if !d.own && p.mayBeTime() {
 			if t, rest, ok := c.cut(text[p.at:]); ok {
@@ -313,6 +317,11 @@ func (d *parts) readPrefix(r *Record, text string) {
 			d.time, d.own = t, true
 			p.take(p.at + len(word))
 			continue
+		}
+		if name := p.code(word); name != "" && d.levelText == "" {
+			d.levelText = name
+			d.level, d.ranked = rankName(name, nil)
+			break
 		}
 		if d.levelText == "" && p.isLevel(word) {
 			channel, name, found := strings.Cut(word, ".")
@@ -358,7 +367,7 @@ func (p *prefix) skip() bool {
 		if c == '\n' || c == '\r' {
 			return false
 		}
-		if strings.IndexByte(separators, c) < 0 && (c != ':' || p.at == 0) {
+		if strings.IndexByte(p.apart, c) < 0 && (c != ':' || p.at == 0) {
 			return true
 		}
 		p.at++
@@ -378,7 +387,7 @@ func (p *prefix) mayBeTime() bool {
 // word returns the word that begins here.
 func (p *prefix) word() string {
 	end := p.at
-	for end < len(p.text) && strings.IndexByte(separators+":\r\n\x1b", p.text[end]) < 0 && (p.text[end] != '/' || !p.dated) {
+	for end < len(p.text) && strings.IndexByte(":\r\n\x1b", p.text[end]) < 0 && strings.IndexByte(p.apart, p.text[end]) < 0 && (p.text[end] != '/' || !p.dated) {
 		end++
 	}
 	if end == p.at {
@@ -434,16 +443,21 @@ func (p *prefix) isLevel(word string) bool {
 	if before == 'm' && strings.HasSuffix(p.text[:p.at], "m") && strings.Contains(p.text[:p.at], "\x1b[") {
 		before = '['
 	}
+	if p.isFacility(word) {
+		return true
+	}
 	if after == '-' || after == '=' || strings.EqualFold(name, "http") || !capitals && ordinary[strings.ToLower(name)] {
 		return false
 	}
 	bracketed := strings.IndexByte("[<(|{", before) >= 0 || strings.IndexByte("]>)|}", after) >= 0
-	column := p.dated && wide(p.text[:p.at], p.text[end:])
+	column := p.dated && (wide(p.text[:p.at], p.text[end:]) || p.words == 1 && strings.HasPrefix(p.text[end:], " '") && p.text[0] == '[')
 	switch {
 	case len(strings.Trim(name, "0123456789")) == 1:
 		return p.isLetter(word, name, before, after, bracketed, column)
 	case p.words == 0:
-		return capitals || bracketed || after == ':' || p.dated || after == '(' && inScope(p.text[end:])
+		return capitals || bracketed || after == ':' || p.dated || inScope(p.text[end:])
+	case p.words == 1 && strings.HasPrefix(p.text, "CMake "):
+		return true
 	case !p.dated && p.plain: // "nginx: [emerg] …", "main.c:3:5: error: …", "a.ts(1,2): error TS2304: …"
 		colon := strings.HasSuffix(strings.TrimRight(p.text[:p.at], " ["), ":")
 		return colon && p.words <= 3 && (after == ':' || after == ']' || after == ' ' && isCode(p.text[end+1:]))
@@ -462,10 +476,46 @@ func (p *prefix) isLetter(word, name string, before, after byte, bracketed, colu
 		return strings.Contains("ewidf", name) && p.dated && after == ' ' && p.text[0] == '[' && strings.Contains(p.text[:min(32, p.at)], "]{")
 	case p.words == 0 && after == ' ' && (before == '[' && digit(end+1) || p.at == 0 && strings.HasPrefix(p.text[end:], " [") && digit(end+2)):
 		return true // Jupyter, Tornado; CUPS
+	case p.at == 0 && strings.HasPrefix(p.text[end:], ": ("): // Kermit
+		return true
 	case p.dated && (before == '[' && after == ']' || column && p.text[0] == '['): // Go's of old; WebSphere
 		return true
+	case p.dated && p.words == 0 && after == '/' && strings.Contains(p.text[end:], "): "), p.dated && after == ' ' && pidAndThread.MatchString(p.text[:p.at]):
+		return true // Android's: W/Tag( 123): text
 	}
 	return !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0)
+}
+
+// pidAndThread are what Android has before a level.
+var pidAndThread = regexp.MustCompile(`\d+ +\d+ $`)
+
+// isFacility reports whether the word is facility and severity of syslog, as daemon.err.
+func (p *prefix) isFacility(word string) bool {
+	facility, _, ok := strings.Cut(word, ".")
+	if !ok || !p.dated {
+		return false
+	}
+	switch facility {
+	case "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp":
+		return true
+	}
+	return len(facility) == len("local0") && strings.HasPrefix(facility, "local")
+}
+
+// code returns the name of the level that some have as a code with brackets: ESX's
+// Er(14) behind its time, and SSSD's bits (0x0020).
+func (p *prefix) code(word string) string {
+	end := p.at + len(word)
+	if p.words == 0 && p.dated && strings.HasPrefix(p.text[end:], "(") {
+		number, _, ok := strings.Cut(p.text[end+1:], ")")
+		if ok && len(number) <= 3 && number != "" && strings.Trim(number, "0123456789") == "" {
+			return esxLevels[word]
+		}
+	}
+	if p.text[0] == '(' && p.dated && len(word) == len("0x0020") && p.text[p.at-1] == '(' && strings.HasPrefix(p.text[end:], "): ") {
+		return sssdLevels[word]
+	}
+	return ""
 }
 
 // wide reports whether what stands between before and after is a column of a table.
@@ -475,9 +525,16 @@ func wide(before, after string) bool {
 	return left && right || len(before) > 1 && (left || right) && before[0] == '['
 }
 
-// inScope reports whether a text is that between a level and its message: "(http): ".
+// inScope reports whether a text is that between a level and its message: "(http): "
+// of Zig, "[E0308]: " of Rust.
 func inScope(s string) bool {
+	if s == "" || s[0] != '(' && s[0] != '[' {
+		return false
+	}
 	end := strings.Index(s, "): ")
+	if s[0] == '[' {
+		end = strings.Index(s, "]: ")
+	}
 	return end > 1 && !strings.ContainsAny(s[:end], " \t")
 }
 

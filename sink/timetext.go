@@ -281,13 +281,20 @@ func cutPoints(s string) (d date, rest string, ok bool) {
 	return cutFraction(d, s[len(layout):])
 }
 
-// cutSix reads 060102 15:04:05, as Tornado has it.
+// cutSix reads 060102 15:04:05, as Tornado has it, and 060102 150405, as Hadoop had.
 func cutSix(s string) (d date, rest string, ok bool) {
 	digits, s, ok := cutNumber(s, 6, 6)
-	if !ok || len(s) < len(" 15:04:05") || s[0] != ' ' || s[3] != ':' || s[6] != ':' {
+	if !ok || len(s) < len(" 15:04:05") || s[0] != ' ' {
 		return d, s, false
 	}
 	d.year, d.month, d.day = 2000+digits/10000, digits/100%100, digits%100
+	if clock, after, ok := cutNumber(s[1:], 6, 6); ok && after[0] == ' ' {
+		d.hour, d.minute, d.second = clock/10000, clock/100%100, clock%100
+		return d, after, true
+	}
+	if s[3] != ':' || s[6] != ':' {
+		return d, s, false
+	}
 	return cutClock(d, s)
 }
 
@@ -351,7 +358,7 @@ func cutMonthFirst(s string) (d date, rest string, ok bool) {
 	if d.month, s, ok = cutMonth(cutWeekday(s)); !ok {
 		return d, s, false
 	}
-	if d.day, s, ok = cutNumber(strings.TrimLeft(s, " "), 1, 2); !ok {
+	if d.day, s, ok = cutNumber(strings.TrimLeft(s, " -"), 1, 2); !ok {
 		return d, s, false
 	}
 	s = strings.TrimPrefix(s, ",")
