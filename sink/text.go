@@ -608,6 +608,15 @@ func (p *prefix) rest() string {
 		rest = rest[1:]
 	}
 	rest = strings.TrimLeft(rest, " \t")
+	switch {
+	case p.text[0] == '"': // what is left of a table
+		rest = strings.TrimLeft(rest, `",; `)
+		if strings.Count(rest, `"`)%2 == 1 {
+			rest = strings.TrimSuffix(rest, `"`)
+		}
+	case p.text[p.message:] == rest: // behind E of E/Tag
+		rest = strings.TrimPrefix(rest, "/")
+	}
 	for {
 		after := strings.TrimLeft(rest, "-|:")
 		if len(after) == len(rest) || after == "" || after[0] != ' ' {
