@@ -410,6 +410,7 @@ func again(last string, inner []byte) string {
 // is not, the record is a text of that level, without attributes, whose message is
 // the line.
 func LineLevel(line []byte) (text string, level slog.Level, ok bool) {
+	line = jsontext.TrimBody(line)
 	r := Record{Body: line, object: true}
 	if text, level, ok = r.slogLevel(); !ok {
 		return "", 0, false
