@@ -17,16 +17,17 @@ func (d *parts) readForm(r *Record, text string) bool {
 // csvColumns are the columns of PostgreSQL's csvlog, those without a name left out.
 var csvColumns = []string{"", "user", "database", "pid", "client", "session", "", "command", "", "", "", "", "sqlstate", "", "detail", "hint", "", "", "context", "query", "", "location", "application"}
 
-// readCSVLog reads PostgreSQL's csvlog.
+// readCSVLog reads PostgreSQL's csvlog, also the first line alone of a record with a
+// query of several.
 func (d *parts) readCSVLog(r *Record, text string) bool {
-	const severity, message = 11, 13
-	if strings.Count(text, ",") < len(csvColumns)-1 {
+	const severity, state, message = 11, 12, 13
+	if strings.Count(text, ",") < message {
 		return false
 	}
 	in := csv.NewReader(strings.NewReader(text))
 	in.FieldsPerRecord, in.LazyQuotes = -1, true
 	fields, err := in.Read()
-	if err != nil || len(fields) < len(csvColumns) {
+	if err != nil || len(fields) <= message || len(fields[state]) != len("00000") {
 		return false
 	}
 	at, isTime := clock{r}.parse(fields[0])
@@ -37,7 +38,7 @@ func (d *parts) readCSVLog(r *Record, text string) bool {
 	d.time, d.own = at, true
 	d.levelText, d.level, d.ranked = fields[severity], level, true
 	d.message = fields[message]
-	for i, key := range csvColumns {
+	for i, key := range csvColumns[:min(len(fields), len(csvColumns))] {
 		if key != "" {
 			d.add(key, fields[i])
 		}
