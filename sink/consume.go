@@ -327,7 +327,7 @@ func (s *subscription) takeReady(ctx context.Context) error {
 
 // takeMessage takes the records of a message.
 func (s *subscription) takeMessage(ctx context.Context, d *link.Delivery) {
-	about := s.reader.Read(d.Properties, d.Body)
+	about, writes := s.reader.Read(d.Properties, d.Body), s.writes
 	s.pace.saw(d.Size())
 	switch {
 	case d.Skipped > 0:
@@ -341,11 +341,29 @@ func (s *subscription) takeMessage(ctx context.Context, d *link.Delivery) {
 	}
 	s.pending++
 	s.last = d.Tag
+	if !s.ReuseRecords {
+		return
+	}
+	if s.writes > writes {
+		s.release() // the batch has nothing of those before this one
+	}
+	s.held = append(s.held, *d)
+}
+
+// release gives back the memory of messages of which the batch has nothing.
+func (s *subscription) release() {
+	if s.failed == nil {
+		s.in.Release(s.held)
+	}
+	clear(s.held)
+	s.held = s.held[:0]
 }
 
 // flush writes the batch, and sees to it that its messages are acknowledged.
 func (s *subscription) flush(ctx context.Context) error {
-	if s.write(ctx); s.failed != nil {
+	s.write(ctx)
+	s.release()
+	if s.failed != nil {
 		return nil
 	}
 	within, worth := ackWithin, s.pace.prefetch/4

@@ -26,6 +26,7 @@ type pipe struct {
 
 	batch   []Record // taken, not written
 	size    int      // about the bytes of it
+	writes  int      // batches that were written
 	foreign bool     // records without a number came
 	mean    float64  // bytes of a message's body
 
@@ -89,11 +90,12 @@ func (p *pipe) take(ctx context.Context, about *envelope.Envelope, body []byte, 
 			Encoding: about.Encoding,
 			Headers:  Value(about.Headers),
 			object:   jsontext.IsObject(one),
+			parts:    p.spareParts(),
 		})
 		last := len(p.batch) - 1
 		r := &p.batch[last]
 		if old != nil && old(r) || !p.sequences.see(about, seq, one, now) || p.Filter != nil && !p.Filter(r) {
-			*r = Record{}
+			p.forget(p.batch[last:])
 			p.batch = p.batch[:last]
 			continue
 		}
@@ -107,6 +109,26 @@ func (p *pipe) take(ctx context.Context, about *envelope.Envelope, body []byte, 
 	if len(p.sequences.ready) > maxHoles {
 		p.tell(ctx, false)
 	}
+}
+
+// forget lets go of what the records hold.
+func (p *pipe) forget(records []Record) {
+	for i := range records {
+		var spare *parts
+		if p.ReuseRecords {
+			spare = records[i].parts
+		}
+		records[i] = Record{parts: spare}
+	}
+}
+
+// spareParts returns what the next record of the batch can be taken apart in: the
+// memory of one that was forgotten, if there is.
+func (p *pipe) spareParts() *parts {
+	if n := len(p.batch); n < cap(p.batch) {
+		return p.batch[:n+1][n].parts
+	}
+	return nil
 }
 
 // tell tells what is known to be missing by now, behind what came before it.
@@ -146,8 +168,9 @@ func (p *pipe) write(ctx context.Context) {
 		p.batch = nil // it is the Writer's
 		return
 	}
-	clear(p.batch)
+	p.forget(p.batch)
 	p.batch, p.size = p.batch[:0], 0
+	p.writes++
 }
 
 // wait has the Writer do something, and sets failed when it can't. A Writer that

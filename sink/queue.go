@@ -57,6 +57,7 @@ type subscription struct {
 
 	came []link.Delivery // from in
 	at   int             // those before it have been taken
+	held []link.Delivery // with ReuseRecords: taken; what the batch has is in their memory
 
 	pending int    // messages not flushed
 	last    uint64 // delivery tag of the last of them
@@ -208,6 +209,10 @@ func (s *subscription) start() error {
 		args = s.offsetArgs()
 	}
 	s.paused = false
+	// Where few may be handed over before they are acknowledged, those can't wait;
+	// and with TLS a read brings one record of TLS, whatever has come.
+	const many = 512
+	s.in.Rest(s.commit != nil && s.Linger > 0 && s.pace.prefetch >= many && !s.conn.Endpoint.TLS())
 	return s.in.Start(s.queue, s.consumer(), s.Queue.temporary(), s.pace.prefetch, args)
 }
 
@@ -249,7 +254,7 @@ func (s *subscription) goOn(because error) bool {
 	if err != nil {
 		return false
 	}
-	s.in, s.came, s.at = in, nil, 0
+	s.in, s.came, s.at, s.held = in, nil, 0, nil
 	s.pending, s.last, s.unacked, s.flushed, s.acked = 0, 0, 0, 0, 0
 	if s.start() != nil {
 		return false

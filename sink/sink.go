@@ -125,7 +125,7 @@ type Config struct {
 	MaxLength, MaxBytes int
 
 	// Prefetch is the most messages that the broker hands over before they are
-	// acknowledged; of large ones it is fewer, so that about 16 MiB are under way.
+	// acknowledged; of large ones it is fewer, so that about 8 MiB are under way.
 	// If zero, 256.
 	Prefetch int
 
@@ -144,6 +144,12 @@ type Config struct {
 	// of an archive that is gone on with: what is missing between them and the first
 	// that come is told as a gap. May be nil.
 	Known map[string]uint64
+
+	// ReuseRecords has the memory of records used again once they are written: then no
+	// text of theirs may be kept either, by Writer or Filter, unless it is copied, with
+	// strings.Clone say. It halves the memory of a tail that gets large batches.
+	// If false, texts are valid for as long as they are kept.
+	ReuseRecords bool
 
 	// Filter says which records are written; the others are acknowledged. May be
 	// nil. It may keep nothing of the record.

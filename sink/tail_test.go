@@ -57,6 +57,7 @@ func launchTail(t *testing.T, cfg sink.Config) *tailing {
 			tl.notices <- n
 		}
 	}
+	cfg.ReuseRecords = true // a tailing keeps copies
 	go func() { tl.done <- sink.Tail(ctx, cfg, tl) }()
 	return tl
 }
@@ -666,6 +667,62 @@ func TestUsersWithLeastPermissions(t *testing.T) {
 			url := b.User(t, permissions[0], permissions[1], permissions[2])
 			if err := sink.Tail(t.Context(), sink.Config{URL: url, Exchange: exchange}, nil); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v: got %v, want %q", permissions, err, want)
+			}
+		}
+	})
+}
+
+// keeper is a Writer that keeps texts of records, as a program that counts does.
+type keeper struct {
+	messages map[string]int
+	attrs    []sink.Attr
+	written  chan int
+}
+
+func (k *keeper) Write(_ context.Context, records []sink.Record) error {
+	for i := range records {
+		k.messages[records[i].Message()]++
+		k.attrs = append(k.attrs, records[i].Attrs()...)
+	}
+	k.written <- len(records)
+	return nil
+}
+
+// TestTextsOfRecordsStay has a Writer that keeps them while many more records pass
+// than memory is kept for.
+func TestTextsOfRecordsStay(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		exchange := b.Exchange(t)
+		k := &keeper{messages: make(map[string]int), written: make(chan int, 10_000)}
+		connected := make(chan struct{}, 1)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- sink.Tail(ctx, sink.Config{URL: b.URL, Exchange: exchange, Notify: func(n sink.Notice) {
+				if n.Connected != "" {
+					connected <- struct{}{}
+				}
+			}}, k)
+		}()
+		<-connected
+		p := newProducer(t, b, exchange)
+		const messages, size = 300, 100 << 10
+		pad := strings.Repeat("x", size)
+		for i := range messages {
+			p.publish(amqp.Publishing{Body: fmt.Appendf(nil, `{"msg":"message %03d","number":"%03d","pad":"%s"}`, i, i, pad)})
+		}
+		for n := 0; n < messages; n += <-k.written {
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		for i := range messages {
+			if n := k.messages[fmt.Sprintf("message %03d", i)]; n != 1 {
+				t.Errorf("message %d is there %d times", i, n)
+			}
+			if number := k.attrs[2*i]; number.Key != "number" || number.Value.Text() != fmt.Sprintf("%03d", i) {
+				t.Errorf("attribute %d is %v", i, number)
 			}
 		}
 	})

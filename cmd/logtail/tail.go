@@ -135,7 +135,7 @@ func (t *tailCommand) interact(ctx context.Context, flags *pflag.FlagSet, select
 func (t *tailCommand) config(url string) sink.Config {
 	return sink.Config{
 		URL: url, Exchange: t.connection.exchange, TransientExchange: t.connection.transient, Keys: t.connection.keys,
-		Queue: t.past.queue, Notify: t.show,
+		Queue: t.past.queue, ReuseRecords: true, Notify: t.show,
 	}
 }
 

@@ -366,9 +366,13 @@ type sighted struct {
 	late               int // first sightings below one seen before
 }
 
+func newSighted() *sighted {
+	return &sighted{whole: map[uint64]bool{}, substitutes: map[uint64]bool{}, byNumber: map[int]uint64{}}
+}
+
 // drain reads the queue that holds what the broker took.
 func (s *trial) drain(ch *amqp.Channel, queue string) *sighted {
-	seen := &sighted{whole: map[uint64]bool{}, substitutes: map[uint64]bool{}, byNumber: map[int]uint64{}}
+	seen := newSighted()
 	deliveries, err := ch.Consume(queue, "", true, false, false, false, nil)
 	if err != nil {
 		s.errorf("consume: %v", err)

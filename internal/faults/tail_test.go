@@ -37,7 +37,7 @@ func launchTail(r *run, url string) *tail {
 		run: r, stop: stop, done: make(chan struct{}), connected: make(chan struct{}, 10_000),
 		seen: newSightings(),
 	}
-	cfg := sink.Config{URL: url, Exchange: r.exchange, Queue: sink.Queue{History: r.history}, Notify: tl.notify}
+	cfg := sink.Config{URL: url, Exchange: r.exchange, Queue: sink.Queue{History: r.history}, ReuseRecords: true, Notify: tl.notify}
 	go func() {
 		defer close(tl.done)
 		tl.err = sink.Tail(ctx, cfg, tl)

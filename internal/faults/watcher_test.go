@@ -18,6 +18,7 @@ type watcher struct {
 
 	ended bool       // owned by the trial
 	mu    sync.Mutex // guards what follows
+	seen  *sighted
 	times map[uint64]int
 	told  map[uint64]bool
 	last  uint64
@@ -26,9 +27,9 @@ type watcher struct {
 // watch starts a watcher and waits until it is connected.
 func watch(s *trial) *watcher {
 	ctx, stop := context.WithCancel(context.Background())
-	w := &watcher{s: s, stop: stop, done: make(chan struct{}), times: map[uint64]int{}, told: map[uint64]bool{}}
+	w := &watcher{s: s, stop: stop, done: make(chan struct{}), seen: newSighted(), times: map[uint64]int{}, told: map[uint64]bool{}}
 	connected := make(chan struct{}, 100)
-	cfg := sink.Config{URL: s.b.URL, Exchange: s.exchange, Notify: func(n sink.Notice) {
+	cfg := sink.Config{URL: s.b.URL, Exchange: s.exchange, ReuseRecords: true, Notify: func(n sink.Notice) {
 		if n.Connected != "" {
 			connected <- struct{}{}
 		}
@@ -70,6 +71,7 @@ func (w *watcher) Write(_ context.Context, records []sink.Record) error {
 	defer w.mu.Unlock()
 	for i := range records {
 		if seq := records[i].Seq; seq > 0 {
+			w.seen.see(w.s, seq, records[i].Body)
 			w.times[seq]++
 			w.last = max(w.last, seq)
 		}
@@ -77,7 +79,7 @@ func (w *watcher) Write(_ context.Context, records []sink.Record) error {
 	return nil
 }
 
-func (w *watcher) seen(seq uint64) bool {
+func (w *watcher) saw(seq uint64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.times[seq] > 0
@@ -86,7 +88,7 @@ func (w *watcher) seen(seq uint64) bool {
 // check waits for the last record that the broker got, and compares.
 func (w *watcher) check(seen *sighted) {
 	late := time.After(soon)
-	for poll := time.Tick(time.Millisecond); seen.last > 0 && !w.seen(seen.last); {
+	for poll := time.Tick(time.Millisecond); seen.last > 0 && !w.saw(seen.last); {
 		select {
 		case <-poll:
 			continue

@@ -19,12 +19,12 @@ func IsObject(body []byte) bool { return isOne(body, '{') }
 func IsArray(body []byte) bool { return isOne(body, '[') }
 
 func isOne(body []byte, bracket byte) bool {
-	rest := SkipSpace(body)
-	if len(rest) == 0 || rest[0] != bracket {
+	i := spaceEnd(body, 0)
+	if i == len(body) || body[i] != bracket {
 		return false
 	}
-	rest, ok := cutValue(rest, 0)
-	return ok && len(SkipSpace(rest)) == 0
+	i = valueEnd(body, i, 0)
+	return i >= 0 && spaceEnd(body, i) == len(body)
 }
 
 // CutObject returns the JSON object at the start of body, and what follows. It is
@@ -33,112 +33,153 @@ func CutObject(body []byte) (object, rest []byte, ok bool) {
 	if len(body) == 0 || body[0] != '{' {
 		return nil, body, false
 	}
-	if rest, ok = cutValue(body, 0); !ok {
+	n := valueEnd(body, 0, 0)
+	if n < 0 {
 		return nil, body, false
 	}
-	n := len(body) - len(rest)
-	return body[:n:n], rest, true
+	return body[:n:n], body[n:], true
 }
 
-// cutValue returns what follows the value at the start of b. It is not ok when
-// there is no valid one.
-func cutValue(b []byte, depth int) (rest []byte, ok bool) {
-	if len(b) == 0 {
-		return nil, false
+// valueEnd returns where the value ends that begins at i, and -1 when there is no
+// valid one. So do the other functions called End, each for what begins there.
+func valueEnd(b []byte, i, depth int) int {
+	if i >= len(b) {
+		return -1
 	}
-	switch b[0] {
+	switch b[i] {
 	case '"':
-		return cutString(b)
+		return stringEnd(b, i)
 	case '{':
-		return cutMembers(SkipSpace(b[1:]), depth+1, '}')
+		return membersEnd(b, i, depth+1)
 	case '[':
-		return cutMembers(SkipSpace(b[1:]), depth+1, ']')
+		return elementsEnd(b, i, depth+1)
 	case 't':
-		return bytes.CutPrefix(b, []byte("true"))
+		return wordEnd(b, i, "true")
 	case 'f':
-		return bytes.CutPrefix(b, []byte("false"))
+		return wordEnd(b, i, "false")
 	case 'n':
-		return bytes.CutPrefix(b, []byte("null"))
+		return wordEnd(b, i, "null")
 	}
-	return cutNumber(b)
+	return numberEnd(b, i)
 }
 
-// cutMembers cuts an object or array behind its opening bracket.
-func cutMembers(b []byte, depth int, end byte) (rest []byte, ok bool) {
-	const maxDepth = 10_000 // as in encoding/json
+const maxDepth = 10_000 // as in encoding/json
+
+// membersEnd is for an object.
+func membersEnd(b []byte, i, depth int) int {
 	if depth > maxDepth {
-		return nil, false
+		return -1
 	}
-	if len(b) > 0 && b[0] == end {
-		return b[1:], true
+	if i = spaceEnd(b, i+1); i < len(b) && b[i] == '}' {
+		return i + 1
 	}
 	for {
-		if end == '}' {
-			if b, ok = cutString(b); !ok {
-				return nil, false
-			}
-			if b = SkipSpace(b); len(b) == 0 || b[0] != ':' {
-				return nil, false
-			}
-			b = SkipSpace(b[1:])
+		if i = stringEnd(b, i); i < 0 {
+			return -1
 		}
-		if b, ok = cutValue(b, depth); !ok {
-			return nil, false
+		if i = spaceEnd(b, i); i == len(b) || b[i] != ':' {
+			return -1
 		}
-		b = SkipSpace(b)
-		switch {
-		case len(b) == 0:
-			return nil, false
-		case b[0] == end:
-			return b[1:], true
-		case b[0] != ',':
-			return nil, false
+		if i = valueEnd(b, spaceEnd(b, i+1), depth); i < 0 {
+			return -1
 		}
-		b = SkipSpace(b[1:])
+		if i = spaceEnd(b, i); i == len(b) {
+			return -1
+		}
+		if b[i] == '}' {
+			return i + 1
+		}
+		if b[i] != ',' {
+			return -1
+		}
+		i = spaceEnd(b, i+1)
 	}
 }
 
-func cutString(b []byte) (rest []byte, ok bool) {
-	if len(b) == 0 || b[0] != '"' {
-		return nil, false
+// elementsEnd is for an array.
+func elementsEnd(b []byte, i, depth int) int {
+	if depth > maxDepth {
+		return -1
 	}
-	for i := 1; i < len(b); i++ {
-		if len(b)-i >= 8 {
-			n := untilStop(binary.LittleEndian.Uint64(b[i:]))
-			if i += n; n == 8 {
-				i--
-				continue
+	if i = spaceEnd(b, i+1); i < len(b) && b[i] == ']' {
+		return i + 1
+	}
+	for {
+		if i = valueEnd(b, i, depth); i < 0 {
+			return -1
+		}
+		if i = spaceEnd(b, i); i == len(b) {
+			return -1
+		}
+		if b[i] == ']' {
+			return i + 1
+		}
+		if b[i] != ',' {
+			return -1
+		}
+		i = spaceEnd(b, i+1)
+	}
+}
+
+func spaceEnd(b []byte, i int) int {
+	for i < len(b) && b[i] <= ' ' && isSpace(b[i]) {
+		i++
+	}
+	return i
+}
+
+func wordEnd(b []byte, i int, word string) int {
+	if len(b)-i < len(word) || string(b[i:i+len(word)]) != word {
+		return -1
+	}
+	return i + len(word)
+}
+
+func stringEnd(b []byte, i int) int {
+	if i >= len(b) || b[i] != '"' {
+		return -1
+	}
+	for i++; i < len(b); i++ {
+		for len(b)-i >= 8 {
+			stop := stops(binary.LittleEndian.Uint64(b[i:]))
+			if stop != 0 {
+				i += bits.TrailingZeros64(stop) / 8
+				break
 			}
+			i += 8
+		}
+		if i == len(b) {
+			return -1
 		}
 		switch c := b[i]; {
 		case c == '"':
-			return b[i+1:], true
+			return i + 1
 		case c < ' ':
-			return nil, false
+			return -1
 		case c != '\\':
 		case i+1 == len(b):
-			return nil, false
+			return -1
 		case b[i+1] == 'u':
 			if i+6 > len(b) || !isHex(b[i+2:i+6]) {
-				return nil, false
+				return -1
 			}
 			i += 5
 		case strings.IndexByte(`"\/bfnrt`, b[i+1]) < 0:
-			return nil, false
+			return -1
 		default:
 			i++
 		}
 	}
-	return nil, false
+	return -1
 }
 
-// untilStop returns how many of eight bytes of a JSON string, the first of them
-// lowest, come before one that needs a look: a quote, a backslash, or a control
-// character.
-func untilStop(b uint64) int {
+// stops returns the high bit of the first of eight bytes of a JSON string, that
+// lowest, that needs a look: a quote, a backslash, or a control character. Bits
+// above it mean nothing.
+func stops(b uint64) uint64 {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := b^ones*'"', b^ones*'\\'
-	return bits.TrailingZeros64(((quote-ones)&^quote|(backslash-ones)&^backslash|(b-ones*' ')&^b)&highs) / 8
+	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (b-ones*' ')&^b) & highs
 }
 
 func isHex(digits []byte) bool {
@@ -150,39 +191,40 @@ func isHex(digits []byte) bool {
 	return true
 }
 
-func cutNumber(b []byte) (rest []byte, ok bool) {
-	if b[0] == '-' {
-		b = b[1:]
+func numberEnd(b []byte, i int) int {
+	if b[i] == '-' {
+		i++
 	}
-	switch {
-	case len(b) > 0 && b[0] == '0':
-		b = b[1:]
-	default:
-		if b, ok = cutDigits(b); !ok {
-			return nil, false
+	if i < len(b) && b[i] == '0' {
+		i++
+	} else if i = digitsEnd(b, i); i < 0 {
+		return -1
+	}
+	if i < len(b) && b[i] == '.' {
+		if i = digitsEnd(b, i+1); i < 0 {
+			return -1
 		}
 	}
-	if len(b) > 0 && b[0] == '.' {
-		if b, ok = cutDigits(b[1:]); !ok {
-			return nil, false
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
 		}
+		return digitsEnd(b, i)
 	}
-	if len(b) > 0 && b[0]|0x20 == 'e' {
-		b = b[1:]
-		if len(b) > 0 && (b[0] == '+' || b[0] == '-') {
-			b = b[1:]
-		}
-		return cutDigits(b)
-	}
-	return b, true
+	return i
 }
 
-// cutDigits is ok when there is at least one digit.
-func cutDigits(b []byte) (rest []byte, ok bool) {
-	for len(b) > 0 && '0' <= b[0] && b[0] <= '9' {
-		b, ok = b[1:], true
+// digitsEnd is for at least one digit.
+func digitsEnd(b []byte, i int) int {
+	start := i
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
 	}
-	return b, ok
+	if i == start {
+		return -1
+	}
+	return i
 }
 
 // Members yields the keys, still quoted, and values of a JSON object in order,
@@ -258,12 +300,13 @@ func SkipSpace[T ~string | ~[]byte](b T) T {
 // stringLen returns the length of the quoted string at the start of s.
 func stringLen(s string) int {
 	for i := 1; ; i++ {
-		if len(s)-i >= 8 {
-			n := untilStop(load8(s[i:]))
-			if i += n; n == 8 {
-				i--
-				continue
+		for len(s)-i >= 8 {
+			stop := stops(load8(s[i:]))
+			if stop != 0 {
+				i += bits.TrailingZeros64(stop) / 8
+				break
 			}
+			i += 8
 		}
 		switch s[i] {
 		case '\\':
@@ -328,8 +371,7 @@ func IsNumber(s string) bool {
 	if s == "" || s[0] != '-' && (s[0] < '0' || s[0] > '9') {
 		return false
 	}
-	rest, ok := cutNumber([]byte(s))
-	return ok && len(rest) == 0
+	return numberEnd(unsafe.Slice(unsafe.StringData(s), len(s)), 0) == len(s)
 }
 
 // TrimBody returns b without what some programs put around a text: a byte order

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -18,6 +20,15 @@ type Delivery struct {
 	Properties []byte // flags and list, as in a content header (AMQP 0-9-1 section 4.2.6.1)
 	Body       []byte
 	Skipped    uint64 // bytes announced for a body that is longer than MaxBody, and left out
+
+	chunk *chunk // has Properties, and Body unless that is large
+}
+
+// chunk is memory that messages share, and that is used again when none of them
+// needs it any more.
+type chunk struct {
+	mem  []byte       // owned by the library's reader
+	uses atomic.Int32 // messages in it, and the reader while it is not full
 }
 
 // MaxBody is the most bytes of a message that are read, as many as RabbitMQ takes
@@ -26,7 +37,7 @@ type Delivery struct {
 const MaxBody = 128 << 20
 
 // deliverySize is about what a Delivery itself takes.
-const deliverySize = 64
+const deliverySize = 80
 
 // Size is about how many bytes of memory the message takes.
 func (d *Delivery) Size() int { return deliverySize + len(d.Properties) + len(d.Body) }
@@ -51,14 +62,17 @@ type Consumer struct {
 	arrived chan struct{}        // has a value when Take may have something
 	enough  chan struct{}        // has a value when half of the prefetch waits for Take
 	crowded chan struct{}        // has a value when more than readAhead waits for Take
+	rests   atomic.Bool          // see Rest
 
 	// Owned by the library's reader: the message that is coming.
 	coming Delivery
 	want   byte   // the kind of frame that comes next for it; wire.FrameMethod between messages
 	left   uint64 // bytes of its body to come
-	chunk  []byte // for the next messages; those that have come point into it
+	chunk  *chunk // for the next messages
+	waste  []byte // for what is skipped
 
 	mu    sync.Mutex // guards what follows
+	spare []*chunk   // that nobody uses
 	ready []Delivery
 	half  int  // of the prefetch
 	bytes int  // of ready
@@ -69,8 +83,12 @@ type Consumer struct {
 // counts in messages alone: one may have 10 bytes or many megabytes.
 const ReadAhead = 8 << 20
 
-// chunkSize is how much memory small messages share.
-const chunkSize = 64 << 10
+// chunkSize is how much memory messages share that are not large, and mostSpare how
+// many chunks are kept for later.
+const (
+	chunkSize = 512 << 10
+	mostSpare = ReadAhead / chunkSize
+)
 
 // Consumer opens a channel to consume on. A connection has one Consumer.
 func (c *Conn) Consumer() (*Consumer, error) {
@@ -110,7 +128,8 @@ func (in *Consumer) Crowded() <-chan struct{} { return in.crowded }
 func (in *Consumer) Ended() <-chan amqp.Delivery { return in.ended }
 
 // Take returns the messages that have arrived, oldest first, and forgets what it
-// returned the last time, whose memory it uses again.
+// returned the last time: the slice is used again, and what the messages have only
+// once they are released.
 func (in *Consumer) Take(last []Delivery) []Delivery {
 	clear(last) // lets go of bodies
 	in.mu.Lock()
@@ -118,6 +137,42 @@ func (in *Consumer) Take(last []Delivery) []Delivery {
 	taken := in.ready
 	in.ready, in.bytes = last[:0], 0
 	return taken
+}
+
+// Rest has the network read no more than once in 2 ms, as long as that brings all
+// there is: for a message or two at a time, reading costs more than all else. It is
+// for whoever lets messages gather for longer anyway.
+func (in *Consumer) Rest(on bool) { in.rests.Store(on) }
+
+// rest waits before the next read, after one that brought so many bytes.
+func (in *Consumer) rest(got int, read time.Time) {
+	const every, all = 2 * time.Millisecond, buffered / 2
+	if !in.rests.Load() || got > all {
+		return
+	}
+	if early := every - time.Since(read); early > 0 {
+		time.Sleep(early)
+	}
+}
+
+// Release gives back the memory of messages that were taken: nothing of them is
+// valid any more. Of those that are not released the garbage collector takes care.
+func (in *Consumer) Release(messages []Delivery) {
+	for i := range messages {
+		in.letGo(messages[i].chunk)
+	}
+}
+
+// letGo notes that one less uses a chunk, nil for none.
+func (in *Consumer) letGo(c *chunk) {
+	if c == nil || c.uses.Add(-1) > 0 {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.spare) < mostSpare {
+		in.spare = append(in.spare, c)
+	}
 }
 
 // tell makes Arrived ready when messages have come since it last did.
@@ -187,18 +242,25 @@ func (in *Consumer) readHeader(f *frames, size int) (mine bool, err error) {
 	if size < fixed+2 {
 		return false, nil
 	}
-	header, err := in.readPayload(f, in.space(size), size)
+	head, err := f.in.Peek(frameHead + fixed)
 	if err != nil {
 		return true, err
 	}
-	in.left = binary.BigEndian.Uint64(header[4:])
+	in.left = binary.BigEndian.Uint64(head[frameHead+4:])
+	// What is announced need not come.
+	body := int(min(in.left, 1<<20))
+	if in.left > MaxBody {
+		body = 0
+	}
+	var header []byte
+	header, in.coming.Body = in.space(size, body)
+	if header, err = in.readPayload(f, header, size); err != nil {
+		return true, err
+	}
 	in.coming.Properties = header[fixed:]
 	if in.left > MaxBody {
 		in.coming.Skipped = in.left
 		in.hand() // the rest may never come
-	} else {
-		// What is announced need not come.
-		in.coming.Body = in.space(int(min(in.left, 1<<20)))
 	}
 	in.want = wire.FrameBody
 	in.complete()
@@ -210,7 +272,7 @@ func (in *Consumer) readBody(f *frames, size int) (mine bool, err error) {
 		return false, nil
 	}
 	if in.coming.Skipped > 0 {
-		in.chunk, err = in.readPayload(f, in.chunk[:0], size)
+		in.waste, err = in.readPayload(f, in.waste[:0], size)
 	} else {
 		in.coming.Body, err = in.readPayload(f, in.coming.Body, size)
 	}
@@ -263,15 +325,41 @@ func (in *Consumer) readPayload(f *frames, dst []byte, size int) ([]byte, error)
 	return dst, nil
 }
 
-// space returns room for n bytes that nobody else uses.
-func (in *Consumer) space(n int) []byte {
-	if n > chunkSize/4 {
-		return make([]byte, 0, n)
+// space returns room for the header and the body of the message that is coming.
+func (in *Consumer) space(header, body int) (forHeader, forBody []byte) {
+	const large = chunkSize / 4
+	if header > large {
+		return make([]byte, 0, header), make([]byte, 0, body)
 	}
-	if cap(in.chunk)-len(in.chunk) < n {
-		in.chunk = make([]byte, 0, chunkSize)
+	inChunk := header
+	if header+body <= large {
+		inChunk += body
 	}
-	at := len(in.chunk)
-	in.chunk = in.chunk[:at+n]
-	return in.chunk[at : at : at+n]
+	if in.chunk == nil || cap(in.chunk.mem)-len(in.chunk.mem) < inChunk {
+		in.letGo(in.chunk)
+		in.chunk = in.newChunk()
+	}
+	in.chunk.uses.Add(1)
+	in.coming.chunk = in.chunk
+	at, end := len(in.chunk.mem), len(in.chunk.mem)+inChunk
+	in.chunk.mem = in.chunk.mem[:end]
+	forHeader, forBody = in.chunk.mem[at:at:at+header], in.chunk.mem[at+header:at+header:end]
+	if inChunk < header+body {
+		forBody = make([]byte, 0, body)
+	}
+	return forHeader, forBody
+}
+
+// newChunk returns a chunk that nobody uses but the reader.
+func (in *Consumer) newChunk() (c *chunk) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if n := len(in.spare); n > 0 {
+		c, in.spare = in.spare[n-1], in.spare[:n-1]
+		c.mem = c.mem[:0]
+	} else {
+		c = &chunk{mem: make([]byte, 0, chunkSize)}
+	}
+	c.uses.Store(1)
+	return c
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -164,7 +166,7 @@ func TestABodyBeyondTheLimitIsSkipped(t *testing.T) {
 	if len(got) != 3 || got[0].Skipped != MaxBody+1<<20 || string(got[1].Body) != "ok" || got[2].Skipped != 1<<64-1 {
 		t.Fatalf("got %d messages", len(got))
 	}
-	if n := cap(got[0].Body) + cap(got[2].Body) + cap(in.chunk); n > 2<<20 {
+	if n := cap(got[0].Body) + cap(got[2].Body) + cap(in.waste); n > 2<<20 {
 		t.Errorf("they hold %d bytes", n)
 	}
 }
@@ -207,4 +209,102 @@ func TestALongMessageKeepsTheLibraryAwake(t *testing.T) {
 			t.Errorf("got %d heartbeats in 40 s, %v", n, err)
 		}
 	})
+}
+
+// TestReleasedMemoryIsUsedAgain reads messages of all sizes, of which some are kept
+// for long: whatever is released meanwhile, those stay as they came.
+func TestReleasedMemoryIsUsedAgain(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var stream strings.Builder
+	var want [][]byte
+	for tag := range 400 {
+		size := []int{0, 10, 1000, 30_000, chunkSize/4 - 14, chunkSize/4 + 1, 700_000}[random.IntN(7)]
+		body := bytes.Repeat([]byte{byte(tag)}, size)
+		want = append(want, body)
+		stream.WriteString(deliver(7, uint64(tag)) + header(7, uint64(size), "\x00\x00"))
+		if size > 0 {
+			stream.WriteString(frame(wire.FrameBody, 7, string(body)))
+		}
+	}
+	in, f := newTestConsumer(iotest.HalfReader(strings.NewReader(stream.String())))
+	var came, held []Delivery
+	release := func(d Delivery) {
+		if !bytes.Equal(d.Body, want[d.Tag]) || string(d.Properties) != "\x00\x00" {
+			t.Fatalf("message %d is not what came", d.Tag)
+		}
+		in.Release([]Delivery{d})
+		clear(d.Body) // it is not ours any more
+	}
+	for err := error(nil); err == nil; {
+		if err = f.next(); err != nil {
+			break
+		}
+		came = in.Take(came)
+		held = append(held, came...)
+		for len(held) > 40 {
+			at := random.IntN(len(held))
+			release(held[at])
+			held = slices.Delete(held, at, at+1)
+		}
+	}
+	if n := len(held); n != 40 {
+		t.Fatalf("%d messages are held", n)
+	}
+	for _, d := range held {
+		release(d)
+	}
+	if n := len(in.spare); n == 0 || n > mostSpare {
+		t.Errorf("%d chunks are spare", n)
+	}
+}
+
+// pieces reads a piece at a time, and notes when.
+type pieces struct {
+	rest []string
+	at   []time.Time
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	p.at = append(p.at, time.Now())
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, p.rest[0])
+	if p.rest[0] = p.rest[0][n:]; p.rest[0] == "" {
+		p.rest = p.rest[1:]
+	}
+	return n, nil
+}
+
+// TestRest has messages that come a few at a time, and then many at once.
+func TestRest(t *testing.T) {
+	const few, many = 5, 40
+	message := deliver(7, 1) + header(7, 1000, "\x00\x00") + frame(wire.FrameBody, 7, strings.Repeat("x", 1000))
+	for _, on := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var r pieces
+			for range few {
+				r.rest = append(r.rest, message)
+			}
+			for range many {
+				r.rest = append(r.rest, strings.Repeat(message, 40))
+			}
+			in, f := newTestConsumer(&r)
+			in.Rest(on)
+			began := time.Now()
+			if got, err := io.ReadAll(f); err != nil || withoutHearts(got) != "" {
+				t.Errorf("the library reads %d bytes, %v", len(got), err)
+			}
+			want := 0 * time.Millisecond
+			if on {
+				want = 2 * few * time.Millisecond
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("rest %v: took %v of the bubble's clock, want %v", on, took, want)
+			}
+			if n := len(in.Take(nil)); n != few+many*40 {
+				t.Errorf("got %d messages", n)
+			}
+		})
+	}
 }

@@ -49,7 +49,8 @@ type frames struct {
 	in    *bufio.Reader
 	rest  int       // bytes that come next and are the library's
 	ahead []byte    // and before them these
-	last  time.Time // when bytes last came
+	got   int       // bytes that came last
+	last  time.Time // and when
 	given time.Time // of those times, when the library last got something
 
 	mu      sync.Mutex // guards what follows; held while writing
@@ -76,9 +77,10 @@ func (n network) Read(p []byte) (int, error) {
 	}
 	if in := n.consumer.Load(); in != nil {
 		in.tell()
+		in.rest(n.got, n.last)
 	}
 	got, err := n.Conn.Read(p)
-	n.last = time.Now()
+	n.got, n.last = got, time.Now()
 	n.heard.Add(int64(got))
 	if err != nil {
 		n.failure.CompareAndSwap(nil, &err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slogcast/slogcast/sink"
@@ -22,10 +23,19 @@ type group struct {
 	next    []byte // reused by add
 }
 
-// maxKept is how much memory a group keeps for the next one.
-const maxKept = 2 * maxGroup
+const (
+	// maxKept is how much memory a group keeps for the next one.
+	maxKept = 2 * maxGroup
+
+	// smallGroup is up to where memory for a group grows as that does. From there on
+	// all it may need is taken at once: growing step by step would take it twice.
+	smallGroup = 256 << 10
+)
 
 func (g *group) appendRecord(r *sink.Record, raw bool) {
+	if n := len(g.lines); n > smallGroup && cap(g.lines) < maxGroup {
+		g.lines = slices.Grow(g.lines, maxGroup+smallGroup-n)
+	}
 	if !raw {
 		g.lines = r.AppendLine(g.lines)
 		return

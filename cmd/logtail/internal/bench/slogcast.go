@@ -161,7 +161,7 @@ func (discard) Write(context.Context, []sink.Record) error { return nil }
 
 // tailSlogcast receives through sink until all that is expected has come.
 func (s *side) tailSlogcast() error {
-	cfg := sink.Config{URL: s.URL, Exchange: s.Exchange}
+	cfg := sink.Config{URL: s.URL, Exchange: s.Exchange, ReuseRecords: true}
 	w := &benchWriter{meter: newMeter(s.Load), last: make(map[string]uint64)}
 	var to sink.Writer = w
 	switch s.Load.Sink {
