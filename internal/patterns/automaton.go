@@ -18,7 +18,6 @@ type automaton struct {
 type builder struct {
 	nodes []node
 	bytes [256]bool
-	cells int
 }
 
 type node struct {

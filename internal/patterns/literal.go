@@ -67,13 +67,13 @@ func shortest(literals []string) int {
 }
 
 func neededByLiteral(re *syntax.Regexp) (literals []string, exact bool) {
-	any := re.Flags&syntax.FoldCase != 0
+	folds := re.Flags&syntax.FoldCase != 0
 	usable := func(r rune) bool {
 		// Invalid bytes match U+FFFD, and who folds other letters than these knows more.
-		return r != utf8.RuneError && (!any || r < utf8.RuneSelf)
+		return r != utf8.RuneError && (!folds || r < utf8.RuneSelf)
 	}
 	best, part := "", ""
-	exact = any
+	exact = folds
 	for _, r := range re.Rune {
 		if !usable(r) {
 			part, exact = "", false
@@ -90,8 +90,11 @@ func neededByLiteral(re *syntax.Regexp) (literals []string, exact bool) {
 	if best == "" {
 		return nil, false
 	}
-	// A letter in any case that is in its literal in one case only: exact no more.
-	return []string{best}, exact || !slices.ContainsFunc(re.Rune, func(r rune) bool { return !usable(r) || unicode.SimpleFold(r) != r }) && len(best) == len(string(re.Rune))
+	if !folds { // but the automaton does: exact if there is no other case
+		whole := len(best) == len(string(re.Rune))
+		exact = whole && !slices.ContainsFunc(re.Rune, func(r rune) bool { return !usable(r) || unicode.SimpleFold(r) != r })
+	}
+	return []string{best}, exact
 }
 
 // folded returns text as the automaton sees it.
