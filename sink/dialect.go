@@ -50,6 +50,13 @@ var conventions = []convention{
 		stack:   "resourceLogs.scopeLogs.logRecords.attributes.exception.stacktrace"},
 	{name: ".NET", with: "EventId", time: "Timestamp", level: "LogLevel", message: "Message State.Message", stack: "Exception", scale: dotnetScale},
 	{name: "python, the record itself", with: "levelno", time: "created asctime", level: "levelname levelno", message: "message msg", stack: "exc_text exc_info stack_info", scale: pythonScale},
+	{name: "katip", with: "sev", time: "at"},
+	{name: "Apple's unified log", with: "messageType", time: "timestamp", level: "messageType", message: "eventMessage", names: appleNames},
+	{name: "Twisted", with: "log_format", time: "log_time", level: "log_level.name", message: "log_text log_format{}", stack: "log_failure.traceback"},
+	{name: "Loki, what is pushed", with: "streams", time: "streams.values.0.0", level: "streams.stream.level streams.stream.detected_level", message: "streams.values.0.1"},
+	{name: "Kubernetes, audit", with: "auditID", time: "requestReceivedTimestamp stageTimestamp"},
+	{name: "Windows, events", with: "System", time: "System.TimeCreated.SystemTime", level: "System.Level", scale: windowsScale},
+	{name: "Windows, events as XML has them", with: "Event", time: "Event.System.TimeCreated.#attributes.SystemTime", level: "Event.System.Level", scale: windowsScale},
 	{name: "Envoy", with: "response_code", time: "start_time"},
 	{name: "JBoss, logback's own", with: "loggerName", stack: "exception.frames throwable.stepArray"},
 	{name: "tslog", with: "_meta", time: "_meta.date", level: "_meta.logLevelName", message: "0"},
@@ -81,8 +88,11 @@ var conventions = []convention{
 	{name: "syslog as JSON", time: "isodate timereported timegenerated syslog.timestamp syslog_timestamp timestamp8601", level: "syslog_severity syslog.severity syslogseverity-text syslogseverity priority pri-text severity_label severity_name severity_code", scale: syslogScale, message: "syslog_message"},
 	{name: "Docker, Kubernetes, fluent-bit", time: "time", level: "log_processed.level log_processed.severity", message: "log log_processed.message log_processed.msg"},
 	{name: "other spellings", time: "date datetime date_time dateTime event_time eventTime log_time logTime log_timestamp ts_ms unixtime unix_time epoch epoch_ms unixms _time time_utc logged_at timecreated",
-		level:   "loglevel log_level logLevel level_str levelStr @level @severity severityLevel severity_level lvl_name error_severity levelDisplayName context.logLevel event.level event.severity? data.level? labels.level? type? status? priority? kind? label? s? l?",
+		level:   "loglevel log_level logLevel level_str levelStr @level @severity severityLevel severity_level lvl_name error_severity levelDisplayName context.logLevel event.level event.severity? data.level? labels.level? attributes.level body.level type? status? priority? kind? label? s? l?",
 		message: "event_message log_message logMessage event.message event.msg data.message data.msg description text content line entry _msg m", stack: "backtrace errorStack error_stack errors.stack trace exception errorVerbose error err"},
+	{name: "consola", with: "args", level: "type", message: "args", names: consolaNames},
+	{name: "clouds and their kin", time: "timestamp_ns timestamp_us timestamp_ms time_ns time_ms dt __time__ ibm_datetime messageTimestamp eventTimestamp reqTimeSec logContent.time published",
+		message: "logContent.data.message logEvent.message resultDescription Log_s body.message.body record.message eventMessage body.message body.msg logentry.formatted logentry.message displayMessage"},
 	{name: "nginx", time: "time_iso8601 time_local msec"},
 	{name: "Traefik", time: "StartUTC StartLocal"},
 	{name: "Cloudflare", time: "EdgeStartTimestamp Datetime EventTimestampMs"},
@@ -90,7 +100,11 @@ var conventions = []convention{
 	{name: "an error without a message", message: "err.message error.message exception.message exception.exceptionMessage"},
 }
 
-var serilogNames = names{levelTrace: "verbose vrb"}.byName()
+var (
+	serilogNames = names{levelTrace: "verbose vrb"}.byName()
+	appleNames   = names{slog.LevelInfo: "default", levelFatal: "fault"}.byName()
+	consolaNames = names{slog.LevelInfo: "start ready box"}.byName()
+)
 
 // role is what a key is for.
 type role int
@@ -404,7 +418,7 @@ func (g *reading) considerLevel(i int, u *use, v Value) {
 		scale = anyScale
 	}
 	level, ok := rankName(text, u.row.names)
-	ok = ok && (!u.weak || !doubtful[strings.ToLower(text)])
+	ok = ok && (!u.weak || isOnlyLevel(text, g.all[i].Key))
 	class := namedLevel
 	if !ok && !u.weak { // a status or priority that is a number may be anything
 		level, ok = scale.rank(text)
@@ -427,6 +441,13 @@ func (g *reading) considerLevel(i int, u *use, v Value) {
 		*f = found{rank, i, u.path}
 		g.levelText, g.level, g.ranked = text, level, ok
 	}
+}
+
+// isOnlyLevel reports whether a text that can be ranked says nothing else where its
+// key is not only of levels: no "success", no "charge.failed", no "f", unless the key is
+// as short.
+func isOnlyLevel(text, key string) bool {
+	return !doubtful[strings.ToLower(text)] && strings.IndexByte(text, '.') < 0 && (len(text) > 1 || len(key) == 1)
 }
 
 // finish leaves in attrs what has not been taken.

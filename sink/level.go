@@ -26,7 +26,7 @@ var levelNames = names{
 	levelNotice:     "notice note ntc n",
 	slog.LevelWarn:  "warn wrn warning warnings w",
 	slog.LevelError: "error err eror erro fail failed failure severe exception e",
-	levelFatal:      "fatal ftl critical crit crt alert alrt emergency emerg panic dpanic assert f c a",
+	levelFatal:      "fatal ftl critical crit crt alert alrt emergency emerg panic dpanic assert shout f c a",
 }.byName()
 
 // names holds the names of levels, separated by spaces.
@@ -41,6 +41,12 @@ func (n names) byName() map[string]slog.Level {
 	}
 	return m
 }
+
+// Codes that VMware's ESX and SSSD (sssd.conf(5)) have for levels, in lines of text.
+var (
+	esxLevels  = map[string]string{"Em": "emergency", "Al": "alert", "Cr": "critical", "Er": "error", "Wa": "warning", "No": "notice", "In": "info", "Db": "debug"}
+	sssdLevels = map[string]string{"0x0010": "fatal", "0x0020": "critical", "0x0040": "error", "0x0080": "warning", "0x0100": "info", "0x0200": "info", "0x0400": "debug", "0x1000": "debug", "0x2000": "trace", "0x4000": "trace", "0x8000": "trace"}
+)
 
 // doubtful are names of levels that say something else where a key is not only
 // of levels: the status of a job, the type of a record.
@@ -77,6 +83,9 @@ func rankName(name string, own map[string]slog.Level) (slog.Level, bool) {
 	name = strings.ToLower(name)
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
 		name = name[dot+1:]
+	}
+	if i := strings.LastIndexByte(name, '_'); i >= 0 && (strings.Contains(name[:i], "level") || strings.Contains(name[:i], "severity")) {
+		name = name[i+1:] // SEVERITY_NUMBER_ERROR
 	}
 	end := len(name)
 	for end > 0 && '0' <= name[end-1] && name[end-1] <= '9' {
@@ -132,8 +141,9 @@ var (
 	// syslog: RFC 5424, section 6.2.1
 	syslogScale = &scale{[]step{{0, levelFatal}, {3, slog.LevelError}, {4, slog.LevelWarn}, {5, levelNotice}, {6, slog.LevelInfo}, {7, slog.LevelDebug}}, 7}
 	// OpenTelemetry's SeverityNumber
-	otelScale   = &scale{[]step{{1, levelTrace}, {5, slog.LevelDebug}, {9, slog.LevelInfo}, {13, slog.LevelWarn}, {17, slog.LevelError}, {21, levelFatal}}, 24}
-	pythonScale = &scale{[]step{{1, levelTrace}, {10, slog.LevelDebug}, {20, slog.LevelInfo}, {30, slog.LevelWarn}, {40, slog.LevelError}, {50, levelFatal}}, 99}
+	otelScale    = &scale{[]step{{1, levelTrace}, {5, slog.LevelDebug}, {9, slog.LevelInfo}, {13, slog.LevelWarn}, {17, slog.LevelError}, {21, levelFatal}}, 24}
+	windowsScale = &scale{[]step{{0, slog.LevelInfo}, {1, levelFatal}, {2, slog.LevelError}, {3, slog.LevelWarn}, {4, slog.LevelInfo}, {5, slog.LevelDebug}}, 5}
+	pythonScale  = &scale{[]step{{1, levelTrace}, {10, slog.LevelDebug}, {20, slog.LevelInfo}, {30, slog.LevelWarn}, {40, slog.LevelError}, {50, levelFatal}}, 99}
 	// Microsoft.Extensions.Logging; what is larger is as in anyScale
 	dotnetScale = &scale{append([]step{{0, levelTrace}, {1, slog.LevelDebug}, {2, slog.LevelInfo}, {3, slog.LevelWarn}, {4, slog.LevelError}, {5, levelFatal}, {6, unranked}}, anySteps...), 59_999}
 	// anyScale ranks the numbers that only one kind of logger has: bunyan and

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -109,7 +110,7 @@ func (r *Record) startsWithTime() bool {
 	if end < 0 {
 		return false
 	}
-	_, ok := parseSlogTime(unsafe.String(&r.Body[len(start)], end))
+	_, _, ok := readSlogTime(unsafe.String(&r.Body[len(start)], end))
 	return ok
 }
 
@@ -400,4 +401,24 @@ func again(last string, inner []byte) string {
 		return string(inner)
 	}
 	return jsontext.Unquote(`"` + string(inner) + `"`)
+}
+
+// LineLevel returns the level of a line that slog has written, by its first three
+// members alone: a look that costs a tenth of SetLine. It is ok only if the record
+// of the line, with nil Keys, has that level for certain, and has its body as it
+// stands in the line. Whether the rest of the line is valid is not looked at: if it
+// is not, the record is a text of that level, without attributes, whose message is
+// the line.
+func LineLevel(line []byte) (text string, level slog.Level, ok bool) {
+	line = jsontext.TrimBody(line)
+	r := Record{Body: line, object: true}
+	if text, level, ok = r.slogLevel(); !ok {
+		return "", 0, false
+	}
+	if open, closed := openLine(line); closed {
+		if _, key, _, _ := cutLast(open); bytes.Equal(key, base64Key) { // the body
+			return "", 0, false
+		}
+	}
+	return text, level, true
 }

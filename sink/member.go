@@ -16,6 +16,14 @@ func each(v Value, path string, yield func(Value) bool) bool {
 		return yield(v)
 	}
 	if v[0] == '[' {
+		if n, rest, ok := cutIndex(path); ok {
+			for element := range v.Elements() {
+				if n--; n < 0 {
+					return each(element, rest, yield)
+				}
+			}
+			return true
+		}
 		for element := range v.Elements() {
 			if element[0] != '{' {
 				continue
@@ -33,6 +41,15 @@ func each(v Value, path string, yield func(Value) bool) bool {
 		}
 	}
 	return true
+}
+
+// cutIndex cuts the place of an array's element off the start of a path.
+func cutIndex(path string) (n int, rest string, ok bool) {
+	n = int(path[0]) - '0'
+	if n < 0 || n > 9 || len(path) > 1 && path[1] != '.' {
+		return 0, path, false
+	}
+	return n, path[min(2, len(path)):], true
 }
 
 // pair returns key and value of an attribute as OpenTelemetry's protocol has it:
@@ -152,7 +169,7 @@ func (c clock) timeOfObject(v Value) (time.Time, bool) {
 		if offset, rest, ok := cutOffset(zone); ok && rest == "" {
 			return c.parse(date + time.Unix(0, 0).In(time.FixedZone("", offset)).Format("-07:00"))
 		}
-		if place, err := time.LoadLocation(zone); err == nil {
+		if place := c.place(zone); place != nil {
 			return clock{&Record{zone: place, Received: c.now()}}.parse(date)
 		}
 	}

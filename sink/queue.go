@@ -112,6 +112,9 @@ func (s *subscription) pattern() string {
 
 // useExchange makes sure of the exchange, and remarks on what may surprise.
 func (t *tail) useExchange(c *link.Conn) error {
+	if t.ExistingExchange {
+		return c.FindExchange(t.Exchange)
+	}
 	kind, created, err := c.UseExchange(t.Exchange, t.TransientExchange)
 	bare := len(t.Keys) == 1 && t.Keys[0] == anyKey
 	switch {

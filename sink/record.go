@@ -95,6 +95,9 @@ func (r *Record) slogLevel() (text string, l slog.Level, ok bool) {
 	}
 	rest = rest[len(levelStart):]
 	end := bytes.IndexByte(rest, '"')
+	if end < 0 { // LineLevel looks at what is no JSON, too
+		return "", 0, false
+	}
 	after := rest[end:]
 	if len(after) <= len(msgStart) || string(after[:len(msgStart)]) != msgStart || after[len(msgStart)] == '"' || bytes.IndexByte(rest[:end], '\\') >= 0 {
 		return "", 0, false
@@ -169,6 +172,8 @@ type parts struct {
 
 	all  []Attr     // its memory is used again
 	uses []*dialect // of all
+
+	places map[string]*time.Location // see clock.place; kept from record to record
 }
 
 // decode takes the record apart, once.
@@ -190,7 +195,7 @@ func (d *parts) reset() {
 	if cap(d.all) > most {
 		d.all, d.uses = make([]Attr, 0, 16), nil
 	}
-	*d = parts{all: d.all[:0], uses: d.uses[:0], ranked: true}
+	*d = parts{all: d.all[:0], uses: d.uses[:0], ranked: true, places: d.places}
 }
 
 // split adds the members of object.

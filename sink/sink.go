@@ -105,6 +105,10 @@ type Config struct {
 	// broker's restart, as the programs of RabbitMQ's tutorials do.
 	TransientExchange bool
 
+	// ExistingExchange creates no exchange: where there is none, Tail ends with an
+	// error.
+	ExistingExchange bool
+
 	// Keys are the binding keys of a topic or direct exchange; a message comes if
 	// one of them matches. If empty, "#": everything, of a topic exchange. A direct
 	// exchange needs them, and is an error with the cause ErrKeys without; a fanout

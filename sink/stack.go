@@ -99,7 +99,7 @@ func cutStack(text string) (message, stack string) {
 }
 
 // stackMarks are what lines of a stack, or those above it, begin with.
-var stackMarks = []string{"at ", "File \"", "Caused by", "Traceback (", "goroutine ", "Stack trace", "stack backtrace", "from ", "#0 ", "... ", "panic: ", "--> ", "** (", "[stacktrace]", "Exception in thread "}
+var stackMarks = []string{"at ", "at: ", "File \"", "Caused by", "Traceback (", "goroutine ", "Stack trace", "stack backtrace", "from ", "#0 ", "... ", "panic: ", "--> ", "** (", "[stacktrace]", "Exception in thread "}
 
 func startsStack(line string) bool {
 	line = strings.TrimLeft(line, " \t")

@@ -615,6 +615,26 @@ func TestRemarksOnTheExchange(t *testing.T) {
 	})
 }
 
+// A tail that is to create no exchange ends, and leaves none behind.
+func TestExistingExchange(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) {
+		cfg := sink.Config{URL: b.URL, Exchange: b.Exchange(t), ExistingExchange: true}
+		for range 2 {
+			if err := sink.Tail(t.Context(), cfg, nil); err == nil || !strings.Contains(err.Error(), "does not exist") {
+				t.Errorf("got %v, want that the exchange does not exist", err)
+			}
+		}
+		b.Use(t, func(ch *amqp.Channel) {
+			if err := ch.ExchangeDeclare(cfg.Exchange, "topic", true, false, false, false, nil); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if err := startTail(t, cfg).end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestUsersWithLeastPermissions(t *testing.T) {
 	brokertest.EachReal(t, func(t *testing.T, b *brokertest.Broker) {
 		exchange := b.Exchange(t)

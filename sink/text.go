@@ -18,18 +18,19 @@ func (d *parts) readText(r *Record, text string) {
 	case text == "":
 		return
 	case text[0] == '<' && d.readSyslog(r, text):
-	case d.readKlog(r, text):
+	case d.readKlog(r, text), d.readMeteor(r, text), d.readForm(r, text):
 	case text[0] == '{': // cut off, or what JSON does not allow
 		d.readLevelPair(text)
 		return
-	case d.readLogfmt(r, text):
+	case d.readLogfmt(r, text), d.readLTSV(r, text):
+		d.readAudit(text)
 		return
 	default:
 		d.readPrefix(r, text)
 	}
 	d.message, d.stack = cutStack(d.message)
 	d.attrs = d.all
-	if d.levelText == "" {
+	if d.levelText == "" && (!strings.HasPrefix(d.message, "{") || !jsontext.IsObject([]byte(d.message))) { // else see unwrap
 		d.readLevelPair(text)
 	}
 	if d.levelText == "" && d.stack != "" {
@@ -37,16 +38,18 @@ func (d *parts) readText(r *Record, text string) {
 	}
 }
 
-// levelPair is a level in a text: level=error, or a member of an object.
-var levelPair = regexp.MustCompile(`(?:^|[\s,;{(\[])(?:level|lvl|severity)=["']?([A-Za-z]+)|"(?:log\.)?(?:level|lvl|severity|levelname|@l)"\s*:\s*"([^"\\]*)"`)
+// levelPair is a level in a text: level=error, or a member of an object; at=error is
+// what Heroku writes.
+var levelPair = regexp.MustCompile(`(?:^|[\s,;{(\[])(?:level|lvl|severity)=["']?([A-Za-z]+)|\[router\]: at=([a-z]+)|"(?:log\.)?(?:level|lvl|severity|levelname|@l)"\s*:\s*"([^"\\]*)"`)
 
 // readLevelPair reads the level of a line that has it among other things.
 func (d *parts) readLevelPair(text string) {
 	const most = 8 << 10 // bytes that are looked at
 	text, _, _ = strings.Cut(text[:min(len(text), most)], "\n")
 	if m := levelPair.FindStringSubmatch(text); m != nil {
-		if level, ok := rankName(m[1]+m[2], nil); ok {
-			d.levelText, d.level = m[1]+m[2], level
+		name := m[1] + m[2] + m[3]
+		if level, ok := rankName(name, nil); ok {
+			d.levelText, d.level = name, level
 		}
 	}
 }
@@ -210,17 +213,34 @@ func (d *parts) addPairs(s string) bool {
 		if s == "" {
 			return true
 		}
-		end := strings.IndexAny(s, "= \t\"\n")
-		if end <= 0 || s[end] != '=' {
-			return false
-		}
-		value, rest, ok := cutLogfmtValue(s[end+1:])
+		key, after, ok := cutLogfmtKey(s)
 		if !ok {
 			return false
 		}
-		d.all = append(d.all, Attr{s[:end], value})
+		value, rest, ok := cutLogfmtValue(after)
+		if !ok {
+			return false
+		}
+		d.all = append(d.all, Attr{key, value})
 		s = rest
 	}
+}
+
+// cutLogfmtKey reads a key with its sign, which logr's funcr has in quotes.
+func cutLogfmtKey(s string) (key, rest string, ok bool) {
+	if s[0] == '"' {
+		quoted, err := strconv.QuotedPrefix(s)
+		if err != nil || !strings.HasPrefix(s[len(quoted):], "=") {
+			return "", s, false
+		}
+		key, err = strconv.Unquote(quoted)
+		return key, s[len(quoted)+1:], err == nil && key != ""
+	}
+	end := strings.IndexAny(s, "= \t\"\n")
+	if end <= 0 || s[end] != '=' {
+		return "", s, false
+	}
+	return s[:end], s[end+1:], true
 }
 
 // cutLogfmtValue reads a value, quoted or not, as JSON.
@@ -256,8 +276,9 @@ func cutLogfmtValue(s string) (v Value, rest string, ok bool) {
 
 // prefix is the beginning of a line of text, as far as it has been read.
 type prefix struct {
-	text string
-	at   int // where the next word may begin
+	text  string
+	at    int    // where the next word may begin
+	apart string // what stands between words
 
 	words   int  // seen that say nothing
 	plain   bool // one of them was neither a number nor in brackets
@@ -270,7 +291,10 @@ type prefix struct {
 func (d *parts) readPrefix(r *Record, text string) {
 	const most = 12 // words
 	c := clock{r}
-	p := prefix{text: text}
+	p := prefix{text: text, at: signs(text), apart: separators}
+	if text[0] == '"' { // of a table, perhaps
+		p.apart += `"`
+	}
 	for p.words < most && p.skip() {
 		if !d.own && p.mayBeTime() {
 			if t, rest, ok := c.cut(text[p.at:]); ok {
@@ -294,6 +318,11 @@ func (d *parts) readPrefix(r *Record, text string) {
 			p.take(p.at + len(word))
 			continue
 		}
+		if name := p.code(word); name != "" && d.levelText == "" {
+			d.levelText = name
+			d.level, d.ranked = rankName(name, nil)
+			break
+		}
 		if d.levelText == "" && p.isLevel(word) {
 			channel, name, found := strings.Cut(word, ".")
 			if !found {
@@ -316,6 +345,15 @@ func (d *parts) readPrefix(r *Record, text string) {
 	d.message = p.rest()
 }
 
+// signs returns the length of the signs that some put before a level: "┌ Error:".
+func signs(text string) int {
+	rest := strings.TrimLeft(text, "┌│╷✘✖⨯❌⚠\ufe0f ")
+	if n := len(text) - len(rest); strings.TrimLeft(text[:n], " ") != "" {
+		return n
+	}
+	return 0
+}
+
 const separators = " \t[](){}<>|,;=-"
 
 // skip goes to the next word of the first line, or reports that there is none.
@@ -329,7 +367,7 @@ func (p *prefix) skip() bool {
 		if c == '\n' || c == '\r' {
 			return false
 		}
-		if strings.IndexByte(separators, c) < 0 && (c != ':' || p.at == 0) {
+		if strings.IndexByte(p.apart, c) < 0 && (c != ':' || p.at == 0) {
 			return true
 		}
 		p.at++
@@ -343,13 +381,13 @@ func (p *prefix) mayBeTime() bool {
 	if p.at > 0 && p.text[p.at-1] == '-' {
 		return false // the end of another number
 	}
-	return p.words <= 2 || p.at > 0 && p.text[p.at-1] == '['
+	return p.words <= 2 || p.at > 0 && p.text[p.at-1] == '[' || strings.HasSuffix(p.text[:p.at], "] ")
 }
 
 // word returns the word that begins here.
 func (p *prefix) word() string {
 	end := p.at
-	for end < len(p.text) && strings.IndexByte(separators+":\r\n\x1b", p.text[end]) < 0 && (p.text[end] != '/' || !p.dated) {
+	for end < len(p.text) && strings.IndexByte(":\r\n\x1b", p.text[end]) < 0 && strings.IndexByte(p.apart, p.text[end]) < 0 && (p.text[end] != '/' || !p.dated) {
 		end++
 	}
 	if end == p.at {
@@ -405,20 +443,106 @@ func (p *prefix) isLevel(word string) bool {
 	if before == 'm' && strings.HasSuffix(p.text[:p.at], "m") && strings.Contains(p.text[:p.at], "\x1b[") {
 		before = '['
 	}
+	if p.isFacility(word) {
+		return true
+	}
 	if after == '-' || after == '=' || strings.EqualFold(name, "http") || !capitals && ordinary[strings.ToLower(name)] {
 		return false
 	}
 	bracketed := strings.IndexByte("[<(|{", before) >= 0 || strings.IndexByte("]>)|}", after) >= 0
+	column := p.dated && (wide(p.text[:p.at], p.text[end:]) || p.words == 1 && strings.HasPrefix(p.text[end:], " '") && p.text[0] == '[')
 	switch {
 	case len(strings.Trim(name, "0123456789")) == 1:
-		return strings.Contains("EWIDFV", name) && name == word && !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0)
+		return p.isLetter(word, name, before, after, bracketed, column)
 	case p.words == 0:
-		return capitals || bracketed || after == ':' || p.dated
-	case !p.dated && p.plain: // "nginx: [emerg] …", "main.c:3:5: error: …"
+		return capitals || bracketed || after == ':' || p.dated || inScope(p.text[end:])
+	case p.words == 1 && strings.HasPrefix(p.text, "CMake "):
+		return true
+	case !p.dated && p.plain: // "nginx: [emerg] …", "main.c:3:5: error: …", "a.ts(1,2): error TS2304: …"
 		colon := strings.HasSuffix(strings.TrimRight(p.text[:p.at], " ["), ":")
-		return colon && p.words <= 3 && (after == ':' || after == ']')
+		return colon && p.words <= 3 && (after == ':' || after == ']' || after == ' ' && isCode(p.text[end+1:]))
 	}
-	return capitals || bracketed || after == ':' && p.words <= 3
+	return capitals || bracketed || column || after == ':' && (p.words <= 3 || strings.HasSuffix(p.text[:p.at], "]: "))
+}
+
+// isLetter is isLevel for a single letter.
+func (p *prefix) isLetter(word, name string, before, after byte, bracketed, column bool) bool {
+	digit := func(at int) bool { return at < len(p.text) && p.text[at]-'0' <= 9 }
+	end := p.at + len(word)
+	switch {
+	case name != word:
+		return false
+	case !strings.Contains("EWIDFV", name): // SAP HANA has them small
+		return strings.Contains("ewidf", name) && p.dated && after == ' ' && p.text[0] == '[' && strings.Contains(p.text[:min(32, p.at)], "]{")
+	case p.words == 0 && after == ' ' && (before == '[' && digit(end+1) || p.at == 0 && strings.HasPrefix(p.text[end:], " [") && digit(end+2)):
+		return true // Jupyter, Tornado; CUPS
+	case p.at == 0 && strings.HasPrefix(p.text[end:], ": ("): // Kermit
+		return true
+	case p.dated && (before == '[' && after == ']' || column && p.text[0] == '['): // Go's of old; WebSphere
+		return true
+	case p.dated && p.words == 0 && after == '/' && strings.Contains(p.text[end:], "): "), p.dated && after == ' ' && pidAndThread.MatchString(p.text[:p.at]):
+		return true // Android's: W/Tag( 123): text
+	}
+	return !p.plain && (p.dated && after == ' ' || bracketed && after != ' ' || after == ',' && p.words == 0)
+}
+
+// pidAndThread are what Android has before a level.
+var pidAndThread = regexp.MustCompile(`\d+ +\d+ $`)
+
+// isFacility reports whether the word is facility and severity of syslog, as daemon.err.
+func (p *prefix) isFacility(word string) bool {
+	facility, _, ok := strings.Cut(word, ".")
+	if !ok || !p.dated {
+		return false
+	}
+	switch facility {
+	case "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp":
+		return true
+	}
+	return len(facility) == len("local0") && strings.HasPrefix(facility, "local")
+}
+
+// code returns the name of the level that some have as a code with brackets: ESX's
+// Er(14) behind its time, and SSSD's bits (0x0020).
+func (p *prefix) code(word string) string {
+	end := p.at + len(word)
+	if p.words == 0 && p.dated && strings.HasPrefix(p.text[end:], "(") {
+		number, _, ok := strings.Cut(p.text[end+1:], ")")
+		if ok && len(number) <= 3 && number != "" && strings.Trim(number, "0123456789") == "" {
+			return esxLevels[word]
+		}
+	}
+	if p.text[0] == '(' && p.dated && len(word) == len("0x0020") && p.text[p.at-1] == '(' && strings.HasPrefix(p.text[end:], "): ") {
+		return sssdLevels[word]
+	}
+	return ""
+}
+
+// wide reports whether what stands between before and after is a column of a table.
+func wide(before, after string) bool {
+	gap := func(s string) bool { return s == "  " || strings.Contains(s, "\t") }
+	left, right := gap(before[max(0, len(before)-2):]), gap(after[:min(2, len(after))])
+	return left && right || len(before) > 1 && (left || right) && before[0] == '['
+}
+
+// inScope reports whether a text is that between a level and its message: "(http): "
+// of Zig, "[E0308]: " of Rust.
+func inScope(s string) bool {
+	if s == "" || s[0] != '(' && s[0] != '[' {
+		return false
+	}
+	end := strings.Index(s, "): ")
+	if s[0] == '[' {
+		end = strings.Index(s, "]: ")
+	}
+	return end > 1 && !strings.ContainsAny(s[:end], " \t")
+}
+
+// isCode reports whether a text begins with the code of an error: "TS2304: ".
+func isCode(s string) bool {
+	code, _, ok := strings.Cut(s, ":")
+	letters := strings.TrimRight(code, "0123456789")
+	return ok && len(letters) < len(code) && letters != "" && strings.Trim(letters, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // takeStream reads what Kubernetes (CRI) has behind its time: "stdout F".
@@ -484,6 +608,15 @@ func (p *prefix) rest() string {
 		rest = rest[1:]
 	}
 	rest = strings.TrimLeft(rest, " \t")
+	switch {
+	case p.text[0] == '"': // what is left of a table
+		rest = strings.TrimLeft(rest, `",; `)
+		if strings.Count(rest, `"`)%2 == 1 {
+			rest = strings.TrimSuffix(rest, `"`)
+		}
+	case p.text[p.message:] == rest: // behind E of E/Tag
+		rest = strings.TrimPrefix(rest, "/")
+	}
 	for {
 		after := strings.TrimLeft(rest, "-|:")
 		if len(after) == len(rest) || after == "" || after[0] != ' ' {

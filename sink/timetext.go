@@ -17,46 +17,55 @@ func plausible(t time.Time) bool {
 // parseSlogTime reads RFC 3339 as slog writes it. It is all that the records of
 // a handler need, in a fraction of the time of cutTime.
 func parseSlogTime(s string) (time.Time, bool) {
-	if len(s) < len("2006-01-02T15:04:05Z") || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+	d, offset, ok := readSlogTime(s)
+	if !ok {
 		return time.Time{}, false
 	}
-	var n [6]int
-	for i, at := range [...]int{2, 5, 8, 11, 14, 17} {
+	t := time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanos, time.UTC)
+	if offset != 0 {
+		t = t.Add(-time.Duration(offset) * time.Second)
+	}
+	return t, true
+}
+
+// readSlogTime is parseSlogTime without making a Time, which takes half of that.
+// offset is that of the zone in seconds.
+func readSlogTime(s string) (d date, offset int, ok bool) {
+	if len(s) < len("2006-01-02T15:04:05Z") || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[0] != '2' || s[1] != '0' {
+		return d, 0, false
+	}
+	two := func(at int) int { // more than 99 if these are no digits
 		tens, ones := s[at]-'0', s[at+1]-'0'
 		if tens > 9 || ones > 9 {
-			return time.Time{}, false
+			return 100
 		}
-		n[i] = int(tens)*10 + int(ones)
+		return int(tens)*10 + int(ones)
 	}
-	year := n[0] + 2000
-	if s[0] != '2' || s[1] != '0' || n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > 28 && n[2] > daysIn(year, n[1]) || n[3] > 23 || n[4] > 59 || n[5] > 59 {
-		return time.Time{}, false
+	year := two(2)
+	d = date{year: 2000 + year, month: two(5), day: two(8), hour: two(11), minute: two(14), second: two(17)}
+	if year > 99 || d.month < 1 || d.month > 12 || d.day < 1 || d.day > 28 && d.day > daysIn(d.year, d.month) || d.hour > 23 || d.minute > 59 || d.second > 59 {
+		return d, 0, false
 	}
 	s = s[19:]
-	nanos := 0
 	if s[0] == '.' {
 		digits := 1
 		for unit := 100_000_000; digits < len(s) && s[digits]-'0' <= 9; unit /= 10 {
-			nanos += int(s[digits]-'0') * unit
+			d.nanos += int(s[digits]-'0') * unit
 			digits++
 		}
 		if digits == 1 {
-			return time.Time{}, false
+			return d, 0, false
 		}
 		s = s[digits:]
 	}
 	if s == "Z" {
-		return time.Date(year, time.Month(n[1]), n[2], n[3], n[4], n[5], nanos, time.UTC), true
+		return d, 0, true
 	}
 	if len(s) != len("+01:00") || s[3] != ':' || s[0] != '+' && s[0] != '-' {
-		return time.Time{}, false
+		return d, 0, false
 	}
 	offset, rest, ok := cutOffset(s)
-	if !ok || rest != "" {
-		return time.Time{}, false
-	}
-	t := time.Date(year, time.Month(n[1]), n[2], n[3], n[4], n[5], nanos, time.UTC).Add(-time.Duration(offset) * time.Second)
-	return t, true
+	return d, offset, ok && rest == ""
 }
 
 func daysIn(year, month int) int {
@@ -72,6 +81,33 @@ func (c clock) zone() *time.Location {
 		return c.r.zone
 	}
 	return time.Local
+}
+
+// place returns the zone of a place, as Europe/Berlin, nil of one that is not known.
+// The few that records name are kept with the record's memory: to look one up is to
+// read files.
+func (c clock) place(name string) *time.Location {
+	const most, longest = 16, 64
+	if len(name) > longest {
+		return nil
+	}
+	d := c.r.parts
+	if d != nil {
+		if zone, ok := d.places[name]; ok {
+			return zone
+		}
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		zone = nil
+	}
+	if d != nil {
+		if d.places == nil || len(d.places) >= most {
+			d.places = make(map[string]*time.Location)
+		}
+		d.places[strings.Clone(name)] = zone
+	}
+	return zone
 }
 
 func (c clock) now() time.Time {
@@ -161,6 +197,7 @@ type date struct {
 	hour, minute, second int
 	nanos                int
 	zone                 *time.Location // nil when there was none
+	place                string         // the name of one, as Europe/Berlin, at the start of what follows
 }
 
 // cut reads the time at the start of s in any of the forms that people and
@@ -179,6 +216,11 @@ func (c clock) cut(s string) (t time.Time, rest string, ok bool) {
 		return t, s, false
 	}
 	zone := d.zone
+	if zone == nil && d.place != "" {
+		if zone = c.place(d.place); zone != nil {
+			rest = strings.TrimPrefix(strings.TrimPrefix(rest, " "), d.place)
+		}
+	}
 	if zone == nil {
 		zone = c.zone()
 	}
@@ -206,7 +248,7 @@ func (c clock) guessYear(d date, zone *time.Location) time.Time {
 }
 
 // forms are the orders in which dates and times are written.
-var forms = []func(string) (date, string, bool){cutISO, cutCompact, cutNumeric, cutNamed, cutMonthFirst, cutShort, cutShortYear}
+var forms = []func(string) (date, string, bool){cutISO, cutPoints, cutCompact, cutSix, cutNumeric, cutNamed, cutMonthFirst, cutShort, cutShortYear}
 
 // cutISO reads 2006-01-02T15:04:05.000Z and its kin: slashes or points between
 // the numbers of the date, a space or anything like it for the T, a comma for
@@ -225,10 +267,41 @@ func cutISO(s string) (d date, rest string, ok bool) {
 	return cutClock(d, s)
 }
 
+// cutPoints reads 2006.01.02-15.04.05:000, as Unreal has it.
+func cutPoints(s string) (d date, rest string, ok bool) {
+	const layout = "2006.01.02-15.04.05"
+	if len(s) < len(layout) || s[4] != '.' || s[10] != '-' || s[13] != '.' || s[16] != '.' {
+		return d, s, false
+	}
+	t, err := time.Parse(layout, s[:len(layout)])
+	if err != nil {
+		return d, s, false
+	}
+	d = date{year: t.Year(), month: int(t.Month()), day: t.Day(), hour: t.Hour(), minute: t.Minute(), second: t.Second()}
+	return cutFraction(d, s[len(layout):])
+}
+
+// cutSix reads 060102 15:04:05, as Tornado has it, and 060102 150405, as Hadoop had.
+func cutSix(s string) (d date, rest string, ok bool) {
+	digits, s, ok := cutNumber(s, 6, 6)
+	if !ok || len(s) < len(" 15:04:05") || s[0] != ' ' {
+		return d, s, false
+	}
+	d.year, d.month, d.day = 2000+digits/10000, digits/100%100, digits%100
+	if clock, after, ok := cutNumber(s[1:], 6, 6); ok && after[0] == ' ' {
+		d.hour, d.minute, d.second = clock/10000, clock/100%100, clock%100
+		return d, after, true
+	}
+	if s[3] != ':' || s[6] != ':' {
+		return d, s, false
+	}
+	return cutClock(d, s)
+}
+
 // cutCompact reads 20060102T150405Z.
 func cutCompact(s string) (d date, rest string, ok bool) {
 	digits, s, ok := cutNumber(s, 8, 8)
-	if !ok || len(s) < 7 || s[0] != 'T' && s[0] != ' ' && s[0] != '-' && s[0] != '_' {
+	if !ok || len(s) < 7 || strings.IndexByte("T -_:", s[0]) < 0 {
 		return d, s, false
 	}
 	d.year, d.month, d.day = digits/10000, digits/100%100, digits%100
@@ -236,7 +309,7 @@ func cutCompact(s string) (d date, rest string, ok bool) {
 		d.hour, d.minute, d.second = clock/10000, clock/100%100, clock%100
 		return cutFraction(d, after)
 	}
-	return cutClock(d, s)
+	return cutClock(d, "T"+s[1:])
 }
 
 // cutNumeric reads 02.01.2006 15:04:05 and 01/02/2006 15:04:05. With slashes the
@@ -285,7 +358,7 @@ func cutMonthFirst(s string) (d date, rest string, ok bool) {
 	if d.month, s, ok = cutMonth(cutWeekday(s)); !ok {
 		return d, s, false
 	}
-	if d.day, s, ok = cutNumber(strings.TrimLeft(s, " "), 1, 2); !ok {
+	if d.day, s, ok = cutNumber(strings.TrimLeft(s, " -"), 1, 2); !ok {
 		return d, s, false
 	}
 	s = strings.TrimPrefix(s, ",")
@@ -345,7 +418,10 @@ func cutShortYear(s string) (d date, rest string, ok bool) {
 
 // cutClock reads what follows a date: the time of day, with its zone.
 func cutClock(d date, s string) (date, string, bool) {
-	if s = strings.TrimPrefix(s, ","); s == "" || strings.IndexByte("Tt _:|;", s[0]) < 0 {
+	if strings.HasPrefix(s, " - ") || strings.HasPrefix(s, " -- ") {
+		s = " " + strings.TrimLeft(s, " -")
+	}
+	if s = strings.TrimPrefix(s, ","); s == "" || strings.IndexByte("Tt _:|;\t", s[0]) < 0 {
 		return d, s, false
 	}
 	s = strings.TrimLeft(s[1:], " :")
@@ -399,16 +475,13 @@ func cutFraction(d date, s string) (date, string, bool) {
 		return d, rest, true
 	}
 	if end := strings.IndexByte(zone, ']'); end > 0 && 'A' <= zone[0] && zone[0] <= 'Z' && strings.IndexByte(zone[:end], '/') > 0 {
-		if place, err := time.LoadLocation(zone[:end]); err == nil { // Europe/Berlin, of PHP
-			d.zone = place
-			return d, zone[end:], true
-		}
+		d.place = zone[:end] // Europe/Berlin, of PHP
 	}
 	end := 0
 	for end < len(zone) && 'A' <= zone[end]&^0x20 && zone[end]&^0x20 <= 'Z' {
 		end++
 	}
-	if word := zone[:end]; isZone(word) || len(zone) == len(s) && (word == "z" || word == "Z") {
+	if word := zone[:end]; isZone(word) || (len(zone) == len(s) || len(zone) == 1) && (word == "z" || word == "Z") {
 		d.zone = zoneOf(word)
 		return d, zone[end:], true
 	}

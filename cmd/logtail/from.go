@@ -52,7 +52,7 @@ const (
 
 // tail is a source.
 func (a *archiveThenLive) tail(ctx context.Context, cfg sink.Config, w sink.Writer) error {
-	a.writer = filtered{w, cfg.Filter, nil}
+	a.writer = filtered{w, cfg.Filter}
 	a.bound, a.released = make(chan struct{}), make(chan struct{})
 	a.archived, a.first, a.joined = map[string]uint64{}, map[string]uint64{}, map[string]bool{}
 	ctx, stop := context.WithCancel(ctx)
@@ -135,30 +135,31 @@ type archived struct{ *archiveThenLive }
 
 func (a archived) Write(ctx context.Context, records []sink.Record) error {
 	a.mu.Lock()
-	fresh := records[:0]
-	for i := range records {
-		r := &records[i]
-		t, _ := r.Time()
-		switch last, known := a.archived[r.Producer]; {
-		case r.Seq == 0 && (a.again || t.After(a.at)):
-			continue // it has come live, most likely
-		case r.Seq == 0:
-			a.unproven++
-		case known && r.Seq <= last && a.again:
-			continue
-		case known && r.Seq <= last:
-			// It came late, or is there twice.
-		default:
-			a.archived[r.Producer] = r.Seq
-			a.written = time.Now()
-		}
-		if t.After(a.newest) && t.Before(a.at) {
-			a.newest = t
-		}
-		fresh = append(fresh, *r)
-	}
+	fresh := kept(records, a.isFresh)
 	a.mu.Unlock()
 	return a.writer.Write(ctx, fresh)
+}
+
+// isFresh reports whether a record of the archive was not shown yet.
+func (a archived) isFresh(r *sink.Record) bool {
+	t, _ := r.Time()
+	switch last, known := a.archived[r.Producer]; {
+	case r.Seq == 0 && (a.again || t.After(a.at)):
+		return false // it has come live, most likely
+	case r.Seq == 0:
+		a.unproven++
+	case known && r.Seq <= last && a.again:
+		return false
+	case known && r.Seq <= last:
+		// It came late, or is there twice.
+	default:
+		a.archiveThenLive.archived[r.Producer] = r.Seq
+		a.written = time.Now()
+	}
+	if t.After(a.newest) && t.Before(a.at) {
+		a.newest = t
+	}
+	return true
 }
 
 // Write takes the live records, once the archive has been read.

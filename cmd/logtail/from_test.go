@@ -13,6 +13,7 @@ import (
 
 	"github.com/slogcast/slogcast/handler"
 	"github.com/slogcast/slogcast/internal/brokertest"
+	"github.com/slogcast/slogcast/sink"
 )
 
 // TestArchiveThenLive has a program log while it is archived, and a tail begin with
@@ -116,4 +117,40 @@ func TestArchiveThenLiveTellsWhatNeitherHas(t *testing.T) {
 			t.Errorf("told %s", told)
 		}
 	})
+}
+
+// Records of an archive that are left out must not take the memory of those that are
+// not: what came in their place later was shown twice, in the wrong order.
+func TestArchivedKeepsMemoryApart(t *testing.T) {
+	shown := &messages{}
+	a := archived{&archiveThenLive{again: true, archived: map[string]uint64{}}}
+	a.writer = filtered{shown, func(*sink.Record) bool { return true }}
+	records := make([]sink.Record, 3)
+	next := 0
+	for range 3 {
+		for i := range records {
+			next++
+			number := fmt.Sprintf(`,"@id":"0192f3a4-1111-7abc-8def-0123456789ab/%d"`, next)
+			if next < 3 {
+				number = "" // it is not shown again
+			}
+			records[i].SetLine([]byte(fmt.Sprintf(`{"time":"2026-11-25T10:00:00Z","level":"INFO","msg":"%d"%s}`, next, number)))
+		}
+		if err := a.Write(t.Context(), records); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(*shown, " "); got != "3 4 5 6 7 8 9" {
+		t.Errorf("got %s, want 3 to 9", got)
+	}
+}
+
+// messages is a Writer of messages.
+type messages []string
+
+func (m *messages) Write(_ context.Context, records []sink.Record) error {
+	for i := range records {
+		*m = append(*m, records[i].Message())
+	}
+	return nil
 }

@@ -180,6 +180,7 @@ func TestInteractive(t *testing.T) {
 	s.Error("no stock", "n", 100)
 	d.sees("no stock  n=100", "following", "4 error 1")
 	d.press("k", "k")
+	d.sees("paused") // before the next record comes
 	s.Warn("later")
 	d.sees("paused", "1 below")
 	d.press("/", "'n=5", "C-u", "'order", "Enter", "Enter")

@@ -35,7 +35,9 @@ func newRead(u *ui) *cobra.Command {
 
 A PATH is the file of an archive, whose segments are read first; a folder with
 archives; one segment or another file of lines; or - for standard input. The
-records of one archive come in its order, those of several merged by their times.`,
+records of one archive come in its order, those of several merged by their times.
+JSON that is written over several lines is one record. Files may be in UTF-16, with
+its byte order mark.`,
 		Example: `  logtail read app.log
   logtail read --since 15m -l warn app.log
   logtail read -f app.log
@@ -82,6 +84,7 @@ func (r *readCommand) run(ctx context.Context, flags *pflag.FlagSet, paths []str
 	opts := archive.ReadOptions{
 		Since: selected.since, Until: selected.until,
 		Follow: r.follow,
+		Skip:   selected.skip(),
 		Input:  r.stdin,
 		OnProblem: func(err error) {
 			r.failed++
@@ -93,7 +96,7 @@ func (r *readCommand) run(ctx context.Context, flags *pflag.FlagSet, paths []str
 	}
 	read := func(ctx context.Context, w sink.Writer) error {
 		return selected.run(ctx, sink.Config{}, w, func(ctx context.Context, cfg sink.Config, w sink.Writer) error {
-			return archive.Read(ctx, sources, opts, &filtered{w, cfg.Filter, nil})
+			return archive.Read(ctx, sources, opts, &filtered{w, cfg.Filter})
 		})
 	}
 	if r.keys.on {
@@ -146,19 +149,29 @@ func (u *ui) progressOf(sources []archive.Source) func(read int64) {
 // filtered is a Writer of the records that are of interest.
 type filtered struct {
 	sink.Writer
-	keep    func(*sink.Record) bool
-	records []sink.Record // reused
+	keep func(*sink.Record) bool
 }
 
 func (f *filtered) Write(ctx context.Context, records []sink.Record) error {
-	f.records = f.records[:0]
-	for i := range records {
-		if f.keep(&records[i]) {
-			f.records = append(f.records, records[i])
-		}
-	}
-	if len(f.records) == 0 {
+	if records = kept(records, f.keep); len(records) == 0 {
 		return nil
 	}
-	return f.Writer.Write(ctx, f.records)
+	return f.Writer.Write(ctx, records)
+}
+
+// kept returns the records that keep wants, in their order, which it puts before the
+// others: each stays with the memory that it was read into, which the next one is going to
+// use again.
+func kept(records []sink.Record, keep func(*sink.Record) bool) []sink.Record {
+	n := 0
+	for i := range records {
+		if !keep(&records[i]) {
+			continue
+		}
+		if n < i {
+			records[n], records[i] = records[i], records[n]
+		}
+		n++
+	}
+	return records[:n]
 }

@@ -110,7 +110,7 @@ func seenConfig(u *ui, cmd *cobra.Command, server string) (sink.Config, error) {
 	text := func(flag string) string { return cmd.Flags().Lookup(flag).Value.String() }
 	c := connectionFlags{url: text("url"), urlFile: text("url-file")}
 	url, err := c.broker(u)
-	cfg := sink.Config{URL: url, Exchange: text("exchange")}
+	cfg := sink.Config{URL: url, Exchange: text("exchange"), ExistingExchange: true} // whoever presses a key wants none
 	if keys, ok := cmd.Flags().Lookup("key").Value.(pflag.SliceValue); ok {
 		cfg.Keys = keys.GetSlice()
 	}

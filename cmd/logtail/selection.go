@@ -75,6 +75,15 @@ func (s *selection) run(ctx context.Context, cfg sink.Config, w sink.Writer, fro
 
 func (s *selection) hasContext() bool { return s.before > 0 || s.after > 0 }
 
+// skip returns what tells the lines of archives that nobody is going to look at, or
+// nil.
+func (s *selection) skip() func(line []byte) bool {
+	if s.hasContext() || s.exitOn != nil || s.failOn != nil || s.keys != nil {
+		return nil
+	}
+	return s.match.Rejects()
+}
+
 // most returns after how many records the command ends, 0 for never.
 func (s *selection) most() int {
 	if s.limit == 0 || s.expect == 0 {

@@ -26,7 +26,7 @@ var mayImport = []struct {
 	{"cmd/logtail/internal/*", []string{"handler", "sink", "sink/*", "cmd/logtail/internal/view", "internal/jsontext"}},
 	{"handler", []string{"internal/link", "internal/envelope", "internal/jsontext"}},
 	{"sink", []string{"internal/link", "internal/envelope", "internal/jsontext"}},
-	{"sink/*", []string{"sink", "internal/jsontext"}},
+	{"sink/*", []string{"sink", "internal/jsontext", "internal/patterns"}},
 	{"internal/link", []string{"internal/wire"}},
 	{"internal/broker", []string{"internal/wire"}},
 	{"internal/envelope", []string{"internal/wire", "internal/jsontext"}},

@@ -291,7 +291,7 @@ func elements(array string) iter.Seq2[int, string] {
 }
 
 func SkipSpace[T ~string | ~[]byte](b T) T {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\n' || b[0] == '\r') {
+	for len(b) > 0 && b[0] <= ' ' && (b[0] == ' ' || b[0] == '\t' || b[0] == '\n' || b[0] == '\r') {
 		b = b[1:]
 	}
 	return b

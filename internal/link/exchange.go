@@ -95,6 +95,26 @@ func (c *Conn) UseExchange(name string, transient bool) (kind string, created bo
 	return amqp.ExchangeFanout, false, nil
 }
 
+// FindExchange makes sure that there is an exchange, and creates none.
+func (c *Conn) FindExchange(name string) error {
+	err := c.onChannel(func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclarePassive(name, amqp.ExchangeFanout, true, false, false, false, nil)
+	})
+	refusal, ok := errors.AsType[*amqp.Error](err)
+	switch {
+	case ok && refusal.Code == amqp.NotFound:
+		return &Error{
+			Problem: fmt.Sprintf("exchange %q on %s does not exist", name, c.Endpoint),
+			Hint:    "name another exchange, or have it created",
+			Fatal:   true,
+			err:     err,
+		}
+	case ok && refusal.Code == amqp.AccessRefused:
+		return nil
+	}
+	return err
+}
+
 // checkExchange looks whether the exchange exists. A broker that refuses even
 // that (RabbitMQ 4.2.6 and later, without permissions) leaves it open.
 func (c *Conn) checkExchange(name string) error {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -27,8 +28,9 @@ type lineReader struct {
 	r       io.Reader // decompressed
 	release func()
 
-	compressed bool
+	compressed bool // or in UTF-16: offsets are not those of the file
 	growing    bool // a line without its end may get it
+	objects    bool // a JSON object over several lines is one: see object
 
 	buf        []byte
 	start, end int   // of what is read and not given out
@@ -98,6 +100,8 @@ func newLineReader(name string, r io.Reader) (*lineReader, error) {
 			return nil, err
 		}
 		l.r, l.release, l.compressed = z, z.Close, true
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		l.r, l.compressed = &utf16Reader{r: bufio.NewReader(whole)}, true
 	default:
 		l.r, l.end, l.read = r, n, int64(n)
 	}
@@ -136,6 +140,19 @@ func (l *lineReader) next() (line, error) {
 	for {
 		if i := bytes.IndexByte(l.buf[l.start+scanned:l.end], '\n'); i >= 0 {
 			text := l.buf[l.start : l.start+scanned+i]
+			if l.objects && opensObject(text) {
+				n, wait := l.object(len(text) + 1)
+				switch {
+				case wait:
+					l.err = nil
+					return line{}, io.EOF
+				case n > 0:
+					text = oneLine(l.buf[l.start : l.start+n])
+					l.start = min(l.end, l.start+n+1)
+					return line{text: text}, nil
+				}
+				text = l.buf[l.start : l.start+scanned+i] // which more may have been read behind
+			}
 			l.start += scanned + i + 1
 			return line{text: text}, nil
 		}

@@ -25,6 +25,10 @@ type ReadOptions struct {
 	// Follow goes on, when all is read, with what is appended, until ctx ends.
 	Follow bool
 
+	// Skip reports that a line is not of interest, before anything is made of it.
+	// May be nil.
+	Skip func(line []byte) bool
+
 	// Input is standard input.
 	Input io.Reader
 
@@ -96,15 +100,23 @@ type batcher struct {
 	records []sink.Record
 	bodies  []byte // of records
 	read    int64
+	skipped int64 // bytes that are not in read yet
 }
 
 const (
 	batchRecords = 512
 	batchBytes   = 256 << 10
+	skippedBytes = 8 << 20 // between which records are not held back
 )
 
-// add adds the record that r is at.
+// add adds the record that r is at, if it is of interest.
 func (b *batcher) add(r *reader) error {
+	if b.opts.Skip != nil && b.opts.Skip(r.text) {
+		if b.skipped += int64(len(r.text)); b.skipped < skippedBytes {
+			return nil
+		}
+		return b.flush()
+	}
 	if len(b.bodies)+len(r.text) > cap(b.bodies) {
 		if err := b.flush(); err != nil {
 			return err
@@ -128,11 +140,15 @@ func (b *batcher) add(r *reader) error {
 }
 
 func (b *batcher) flush() error {
-	if len(b.records) == 0 {
+	if len(b.records) == 0 && b.skipped == 0 {
 		return nil
 	}
-	err := b.w.Write(b.ctx, b.records)
-	b.read += int64(len(b.bodies))
+	var err error
+	if len(b.records) > 0 {
+		err = b.w.Write(b.ctx, b.records)
+	}
+	b.read += int64(len(b.bodies)) + b.skipped
+	b.skipped = 0
 	if b.opts.OnProgress != nil {
 		b.opts.OnProgress(b.read)
 	}
@@ -232,10 +248,14 @@ func lineTime(r *sink.Record, line []byte) (time.Time, bool) {
 			}
 		}
 	}
-	r.SetLine(line)
+	setCopy(r, line)
 	t, own := r.Time()
 	return t, own || !t.IsZero()
 }
+
+// setCopy makes r the record of a line that is still needed as it is, which SetLine may
+// change. r is always set so: the memory of the last copy is used again.
+func setCopy(r *sink.Record, line []byte) { r.SetLine(append(r.Body[:0], line...)) }
 
 // open opens the next file that can have records of interest.
 func (r *reader) open() bool {
@@ -246,6 +266,7 @@ func (r *reader) open() bool {
 			r.opts.OnProblem(err)
 			return false
 		}
+		lines.objects = true
 		r.lines = lines
 		return true
 	}
@@ -276,6 +297,7 @@ func (r *reader) open() bool {
 			r.opts.OnProblem(err)
 			continue
 		}
+		lines.objects = true
 		lines.growing = r.opts.Follow && r.source.live && s.end.IsZero() && !lines.compressed
 		r.lines = lines
 		return true
@@ -341,7 +363,8 @@ func (r *reader) beginsBefore(s segment, t time.Time) bool {
 // search goes to where records from Since on begin in a plain file, but for some
 // that are older.
 func (r *reader) search(lines *lineReader) error {
-	if r.opts.Since.IsZero() || lines.compressed || lines.size == 0 {
+	overLines := lines.end > 1 && lines.buf[0] == '{' && (lines.buf[1] == '\n' || lines.buf[1] == '\r') // of which none has a time
+	if r.opts.Since.IsZero() || lines.compressed || lines.size == 0 || overLines {
 		return nil
 	}
 	const near = 1 << 20 // not worth to be divided

@@ -391,3 +391,40 @@ func TestSorterInFiles(t *testing.T) {
 		t.Errorf("%d lines of %d files, %v", len(got), len(s.files), err)
 	}
 }
+
+// To look at the time of a line that slog has not written does not change the line.
+func TestOthersLinesStayAsTheyAre(t *testing.T) {
+	dir := t.TempDir()
+	a, b, into := filepath.Join(dir, "a", "app.log"), filepath.Join(dir, "b", "app.log"), filepath.Join(dir, "all")
+	lines := []string{
+		`{"level":30,"time":1764043200123,"msg":"of pino","@app":"web"}`,
+		`{"ts":"2025-11-25T04:00:01Z","msg":"a key of its own","@id":"` + producer + `/1","@app":"web","@host":"vm"}`,
+		`{"n":1,"msg":"no time","@id":"` + producer + `/3","@time":"2025-11-25T04:00:02Z"}`,
+		`{"time":"2025-11-25T04:00:03Z","msg":"a text","@app":"web"}`,
+	}
+	writeLines(t, a, lines[0], lines[2])
+	writeLines(t, b, lines[1], lines[3])
+	for name, opts := range map[string]ReadOptions{"all": {}, "since": {Since: time.Date(2025, 11, 1, 0, 0, 0, 0, time.UTC)}} {
+		for _, paths := range [][]string{{a, b}, {a}} {
+			var got collector
+			if err := Read(t.Context(), find(t, paths...), opts, &got); err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range got.lines {
+				if !slices.Contains(lines, line) {
+					t.Errorf("%s of %d archives: got %s", name, len(paths), line)
+				}
+			}
+		}
+	}
+	if _, err := Merge(t.Context(), find(t, a, b), into, ReadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := content(t, filepath.Join(into, "app.log")), strings.Join(lines, "\n")+"\n"; got != want {
+		t.Errorf("merged: got\n%swant\n%s", got, want)
+	}
+	r, err := Verify(t.Context(), find(t, into), ReadOptions{})
+	if err != nil || r.Total.Records != 4 || r.Total.Torn != 0 || r.Missing != 1 || r.Total.Foreign != 2 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}

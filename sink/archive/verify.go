@@ -321,7 +321,7 @@ func (v *verifier) declare(line []byte) {
 	if !bytes.Contains(line[:min(len(line), 256)], []byte(lossMessage)) {
 		return
 	}
-	v.record.SetLine(line)
+	setCopy(&v.record, line)
 	count, ok := v.record.Lookup("dropped")
 	if !ok {
 		return

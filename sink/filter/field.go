@@ -32,6 +32,7 @@ func (f *Filter) addFields(flag string, texts []string) error {
 			f.patterns = append(f.patterns, condition.pattern)
 		}
 		f.tests = append(f.tests, condition.pass)
+		f.addGlance(condition.glance())
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ func (f *Filter) addGlobs(flag string, texts []string, of func(*sink.Record) str
 		}
 		globs = append(globs, re)
 	}
+	if len(globs) == 0 {
+		f.addGlance(lacksAll(names))
+	}
 	f.tests = append(f.tests, func(r *sink.Record) bool {
 		s := of(r)
 		return slices.Contains(names, s) ||

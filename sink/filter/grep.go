@@ -8,37 +8,41 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/slogcast/slogcast/internal/patterns"
 	"github.com/slogcast/slogcast/sink"
 )
 
 func (f *Filter) addGrep(flag string, texts []string) error {
-	patterns, err := compileAll(flag, texts)
-	if err != nil || len(patterns) == 0 {
+	all, err := compileAll(flag, texts)
+	if err != nil || len(all) == 0 {
 		return err
 	}
-	f.patterns = append(f.patterns, patterns...)
-	f.tests = append(f.tests, func(r *sink.Record) bool { return anyMatches(patterns, r) })
+	set := patterns.New(all)
+	f.patterns = append(f.patterns, all...)
+	f.tests = append(f.tests, func(r *sink.Record) bool { return anyMatches(set, r) })
+	f.addGlance(grepGlance(set))
 	return nil
 }
 
 func (f *Filter) addExclude(flag string, texts []string) error {
-	patterns, err := compileAll(flag, texts)
-	if err != nil || len(patterns) == 0 {
+	all, err := compileAll(flag, texts)
+	if err != nil || len(all) == 0 {
 		return err
 	}
-	f.tests = append(f.tests, func(r *sink.Record) bool { return !anyMatches(patterns, r) })
+	set := patterns.New(all)
+	f.tests = append(f.tests, func(r *sink.Record) bool { return !anyMatches(set, r) })
 	return nil
 }
 
-func compileAll(flag string, texts []string) (patterns []*regexp.Regexp, err error) {
+func compileAll(flag string, texts []string) (all []*regexp.Regexp, err error) {
 	for _, text := range texts {
 		re, err := compilePattern(flag, text, text, 0)
 		if err != nil {
 			return nil, err
 		}
-		patterns = append(patterns, re)
+		all = append(all, re)
 	}
-	return patterns, nil
+	return all, nil
 }
 
 // compilePattern compiles a regular expression that stands at an offset of a
@@ -83,33 +87,27 @@ var escapes = regexp.MustCompile(`\\[pPx]\{[^}]*\}|\\[pP].|\\x..|\\.|\(\?P?<[^>]
 
 // anyMatches reports whether a pattern matches the message, or a key or a value,
 // nested ones too.
-func anyMatches(patterns []*regexp.Regexp, r *sink.Record) bool {
-	return matchesText(patterns, r.Message()) || matchesText(patterns, r.Stack()) ||
-		slices.ContainsFunc(r.Attrs(), func(a sink.Attr) bool {
-			return matchesText(patterns, a.Key) || matchesValue(patterns, a.Value)
-		})
+func anyMatches(set *patterns.Set, r *sink.Record) bool {
+	return set.Match(r.Message()) || set.Match(r.Stack()) ||
+		slices.ContainsFunc(r.Attrs(), func(a sink.Attr) bool { return set.Match(a.Key) || matchesValue(set, a.Value) })
 }
 
-func matchesText(patterns []*regexp.Regexp, s string) bool {
-	return slices.ContainsFunc(patterns, func(re *regexp.Regexp) bool { return re.MatchString(s) })
-}
-
-func matchesValue(patterns []*regexp.Regexp, v sink.Value) bool {
+func matchesValue(set *patterns.Set, v sink.Value) bool {
 	switch v.Kind() {
 	case sink.Object:
 		for key, value := range v.Members() {
-			if matchesText(patterns, key) || matchesValue(patterns, value) {
+			if set.Match(key) || matchesValue(set, value) {
 				return true
 			}
 		}
 		return false
 	case sink.Array:
 		for element := range elements(v) {
-			if matchesValue(patterns, element) {
+			if matchesValue(set, element) {
 				return true
 			}
 		}
 		return false
 	}
-	return matchesText(patterns, v.Text())
+	return set.Match(v.Text())
 }

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"log/slog"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -9,7 +10,7 @@ import (
 
 // levels are the names of levels, in any case. Those of slog come with its
 // values, the others where their loggers' documents put them among these.
-var levels = map[string]slog.Level{
+var levels = withCapitals(map[string]slog.Level{
 	"trace":       slog.LevelDebug - 4,
 	"verbose":     slog.LevelDebug - 4,
 	"debug":       slog.LevelDebug,
@@ -28,6 +29,15 @@ var levels = map[string]slog.Level{
 	"emergency":   slog.LevelError + 4,
 	"emerg":       slog.LevelError + 4,
 	"panic":       slog.LevelError + 4,
+})
+
+// withCapitals adds the names in capitals, as most people write them: they are then
+// found at once.
+func withCapitals(m map[string]slog.Level) map[string]slog.Level {
+	for name, level := range maps.Clone(m) {
+		m[strings.ToUpper(name)] = level
+	}
+	return m
 }
 
 // levelNames are the names to tell who writes a filter, the lowest first.

@@ -40,6 +40,7 @@ const maxSteps = 100_000
 // An expression ends after maxSteps, and then holds.
 type expression struct {
 	root    cond
+	glance  glance // nil if it never tells
 	now     func() time.Time
 	scratch sync.Pool // of *evaluation
 }
@@ -67,6 +68,7 @@ func (f *Filter) addExpressions(flag string, texts []string, now func() time.Tim
 			return err
 		}
 		f.tests = append(f.tests, e.pass)
+		f.addGlance(e.glance)
 	}
 	return nil
 }
@@ -88,7 +90,7 @@ func compileExpression(flag, text string, now func() time.Time) (e *expression, 
 	if c.err != nil {
 		return nil, c.err
 	}
-	e = &expression{root: root, now: now}
+	e = &expression{root: root, glance: c.glanceOf(tree.Node), now: now}
 	e.scratch.New = func() any { return &evaluation{now: e.now, vars: make([]any, c.slots)} }
 	return e, nil
 }

@@ -83,7 +83,7 @@ func (t *Terminal) appendValue(value sink.Value) {
 }
 
 func (t *Terminal) appendKey(key string) {
-	if quoted := needsQuotes(key); quoted || t.opts.Color && len(t.opts.Highlight) > 0 {
+	if quoted := needsQuotes(key); quoted || t.opts.Color && t.highlight.Len() > 0 {
 		t.putMatches(dim, key, quoted)
 		t.open(dim)
 	} else {

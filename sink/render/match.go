@@ -16,7 +16,7 @@ func (t *Terminal) putMatches(s style, text string, quoted bool) {
 	if quoted {
 		t.buf = append(t.buf, '"')
 	}
-	if !t.opts.Color || len(t.opts.Highlight) == 0 {
+	if !t.opts.Color || t.highlight.Len() == 0 {
 		t.buf = appendText(t.buf, text, quoted)
 	} else {
 		from := 0
@@ -39,13 +39,14 @@ func (t *Terminal) putMatches(s style, text string, quoted bool) {
 // matches returns what is matched in text, in order and without overlaps.
 func (t *Terminal) matches(text string) []span {
 	spans := t.line.spans[:0]
-	for _, re := range t.opts.Highlight {
-		for _, m := range re.FindAllStringIndex(text, -1) {
+	t.highlight.Each(text, func(i int) bool {
+		for _, m := range t.highlight.Expression(i).FindAllStringIndex(text, -1) {
 			if m[0] < m[1] {
 				spans = append(spans, span{m[0], m[1]})
 			}
 		}
-	}
+		return true
+	})
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
 	merged := spans[:0]
 	for _, s := range spans {

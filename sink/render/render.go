@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slogcast/slogcast/internal/patterns"
 	"github.com/slogcast/slogcast/sink"
 )
 
@@ -105,6 +106,8 @@ type Terminal struct {
 	opts Options
 	zone *time.Location
 
+	highlight *patterns.Set
+
 	buf   []byte // lines of this Write; reused
 	line  liner
 	clock clock
@@ -118,8 +121,7 @@ func New(w io.Writer, opts Options) *Terminal {
 		opts.Now = time.Now
 	}
 	opts.Hide, opts.Show = slices.Clone(opts.Hide), slices.Clone(opts.Show)
-	opts.Highlight = slices.Clone(opts.Highlight)
-	t := &Terminal{w: w, opts: opts, zone: time.Local}
+	t := &Terminal{w: w, opts: opts, zone: time.Local, highlight: patterns.New(opts.Highlight)}
 	if opts.UTC {
 		t.zone = time.UTC
 	}
@@ -185,8 +187,14 @@ func (t *Terminal) write() error {
 }
 
 func (t *Terminal) appendJSON(r *sink.Record) {
-	t.line.text = r.AppendLine(t.line.text[:0])
-	t.buf = append(appendSafeJSON(t.buf, view(t.line.text[:len(t.line.text)-1])), '\n')
+	start := len(t.buf)
+	t.buf = r.AppendLine(t.buf)
+	line := t.buf[start : len(t.buf)-1]
+	if isPlain(view(line)) {
+		return
+	}
+	t.line.text = append(t.line.text[:0], line...)
+	t.buf = append(appendSafeJSON(t.buf[:start], view(t.line.text)), '\n')
 }
 
 func (t *Terminal) appendRaw(r *sink.Record) {

@@ -22,6 +22,14 @@ func Safe(text string) string {
 
 // isPlain reports whether text is printable ASCII.
 func isPlain(text string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(text) >= 8; text = text[8:] { // eight bytes at once: the top bit of each tells
+		b := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+		if (b|(b+ones)|(b-ones*' '))&highs != 0 {
+			break
+		}
+	}
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] >= 0x7f {
 			return false
