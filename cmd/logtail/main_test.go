@@ -2,8 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,6 +82,7 @@ func TestScripts(t *testing.T) {
 				"delete":      deleteExchange,
 				"page":        askPage,
 				"broker":      setBroker,
+				"certificate": makeCertificate,
 			},
 		})
 	})
@@ -199,7 +207,28 @@ func deleteQueue(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func setBroker(ts *testscript.TestScript, _ bool, args []string) {
-	url := regexp.MustCompile(`amqp://\S+[0-9]`).FindString(ts.ReadFile(args[0]))
+	url := regexp.MustCompile(`amqps?://\S+[0-9]`).FindString(ts.ReadFile(args[0]))
 	// Where it listens on every address, this one reaches it.
 	ts.Setenv("LOGTAIL_URL", strings.ReplaceAll(url, "[::]", "127.0.0.1"))
+}
+
+// makeCertificate writes a certificate that nobody else has signed, for a name, to
+// cert.pem, and its key to key.pem.
+func makeCertificate(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: args[0]}, DNSNames: args[:1],
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	ts.Check(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: der},
+		"key.pem":  {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		ts.Check(os.WriteFile(ts.MkAbs(name), pem.EncodeToMemory(block), 0o600))
+	}
 }

@@ -134,7 +134,7 @@ func (t *tailCommand) interact(ctx context.Context, flags *pflag.FlagSet, select
 // config is what the flags say of the tail.
 func (t *tailCommand) config(url string) sink.Config {
 	return sink.Config{
-		URL: url, Exchange: t.connection.exchange, TransientExchange: t.connection.transient, Keys: t.connection.keys,
+		URL: url, TLS: t.embedded.own, Exchange: t.connection.exchange, TransientExchange: t.connection.transient, Keys: t.connection.keys,
 		Queue: t.past.queue, ReuseRecords: true, Notify: t.show,
 	}
 }
