@@ -126,8 +126,6 @@ func (s *Server) session(w http.ResponseWriter, req *http.Request) {
 
 // open gives who has the token or the password a cookie.
 func (s *Server) open(w http.ResponseWriter, req *http.Request) {
-	// No more than the deadline can fail, and then the body does.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
 	var c credentials
 	if json.NewDecoder(http.MaxBytesReader(w, req.Body, maxBody)).Decode(&c) != nil {
 		http.Error(w, "want a JSON object with token, or user and password", http.StatusBadRequest)

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slogcast/slogcast/cmd/logtail/internal/view"
@@ -130,5 +131,56 @@ func TestNoRequest(t *testing.T) {
 			t.Errorf("%.20q: %q", text, answer)
 		}
 		_ = conn.Close()
+	}
+}
+
+// pipes is a listener of connections that are made by dial, in this process.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, ok := <-p
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p pipes) dial() net.Conn {
+	ours, theirs := net.Pipe()
+	p <- theirs
+	return ours
+}
+
+// A body that does not come keeps no connection: there are only so many.
+func TestBodyThatNeverComes(t *testing.T) {
+	for _, request := range []string{
+		"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n",
+		"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n",
+		"POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+		"GET / HTTP/1.1\r\nHost: evil.example\r\nTransfer-Encoding: chunked\r\n\r\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server, err := New(Config{Ring: view.New(1 << 20), Token: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := make(pipes)
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- server.Serve(ctx, l) }()
+			conn := l.dial()
+			go io.WriteString(conn, request)
+			// If the server keeps it, nothing is left that could go on, which fails the test.
+			if answer, err := io.ReadAll(conn); err != nil {
+				t.Errorf("%.20q: %q, %v", request, answer, err)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
