@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -293,4 +295,53 @@ func BenchmarkRows(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/row")
 		})
 	}
+}
+
+// A guess that follows too many wrong ones teaches nothing, right or wrong.
+func TestGuesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, err := New(Config{Ring: view.New(1 << 20), User: "ops", Password: "hunter2"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler := server.Handler()
+		at := "/api/record?pos=1"
+		guess := func(password string, cookies ...*http.Cookie) int {
+			req := httptest.NewRequest("GET", "http://localhost"+at, nil)
+			for _, c := range cookies {
+				req.AddCookie(c)
+			}
+			if password != "" {
+				req.SetBasicAuth("ops", password)
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, req)
+			return w.Code
+		}
+		answers := make(chan int)
+		for range maxWrong {
+			go func() { answers <- guess("wrong") }()
+		}
+		synctest.Wait()
+		cookie := &http.Cookie{Name: "logtail-0", Value: server.login.cookie}
+		if wrong, right, in := guess("wrong"), guess("hunter2"), guess("", cookie); wrong != 429 || right != 429 || in != 404 {
+			t.Errorf("wrong %d, right %d, with the cookie %d; want 429, 429, 404", wrong, right, in)
+		}
+		for range maxWrong {
+			if code := <-answers; code != 401 {
+				t.Errorf("a wrong guess: %d", code)
+			}
+		}
+		if code := guess("hunter2"); code != 404 {
+			t.Errorf("right, later: %d", code)
+		}
+		at = "/api/session"
+		if code := guess("wrong"); code != 401 {
+			t.Errorf("wrong, asking for the session: %d", code)
+		}
+		at = "/api/record?pos=1"
+		if code := guess("", &http.Cookie{Name: cookie.Name, Value: "of-another"}, cookie); code != 404 {
+			t.Errorf("with another's cookie before it: %d", code)
+		}
+	})
 }

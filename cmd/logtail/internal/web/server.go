@@ -60,7 +60,7 @@ const (
 // Server serves a ring's rows.
 type Server struct {
 	cfg     Config
-	login   login
+	login   *login
 	run     string // names this ring: positions are of no other one
 	began   time.Time
 	viewers viewers
