@@ -345,3 +345,32 @@ func TestGuesses(t *testing.T) {
 		}
 	})
 }
+
+// Who has gone is not worked for: a filter may take 10 ms for each of a million
+// rows.
+func TestWhoHasGone(t *testing.T) {
+	s := newSite(t, 32<<20)
+	s.fill(25_000)
+	server, err := New(Config{Ring: s.ring, Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for path, want := range map[string][2]uint64{
+		"rows?from=1": {1, 1000}, "rows?before=25000&n=10": {24_000, 25_000}, "rows?last=10": {24_000, 25_100}, "histogram?from=1&width=1000": {1, 1000},
+	} {
+		req := httptest.NewRequestWithContext(ctx, "GET", "http://localhost/api/"+path+"&where=user%3D%3D%22nobody%22", nil)
+		req.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		server.Handler().ServeHTTP(w, req)
+		lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+		var state struct{ At uint64 }
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &state); err != nil {
+			t.Fatalf("%s: %v in %q", path, err, lines)
+		}
+		if state.At < want[0] || state.At > want[1] {
+			t.Errorf("%s: rows up to %d were looked at, want %d to %d", path, state.At, want[0], want[1])
+		}
+	}
+}
