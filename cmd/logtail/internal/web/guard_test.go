@@ -185,7 +185,8 @@ func TestRows(t *testing.T) {
 		"from=1&level=error&where=n+%3E+990": "amqp n995 end 1002",
 		"before=4&n=2":                       "n2 n1 end 2",
 		"before=2&n=5":                       "amqp end 1",
-		"from=5&run=another":                 "end 1002",
+		"from=998&run=another&where=n<3":     "amqp n1 n2 end 1002", // all of this one is new
+		"before=998&n=2&run=another":         "end 1",
 	} {
 		var got []string
 		stream(t, s, params, func(row map[string]any) bool {

@@ -80,6 +80,9 @@ func (s *Server) begin(ctx context.Context, v url.Values, q *view.Query) (*view.
 		return nil, err
 	}
 	if given && !some {
+		if from == 0 {
+			from = stats.First
+		}
 		return s.cfg.Ring.Cursor(from, q), nil
 	}
 	if !some {
