@@ -366,7 +366,7 @@ func TestExpandCopyMarkSave(t *testing.T) {
 		t.Errorf("saved %q, %v", got, err)
 	}
 	p.press("s", "ctrl+u", "'"+path, "enter")
-	p.sees("saved 0 records, then: open ")
+	p.sees("not saved: open ")
 }
 
 func TestComplete(t *testing.T) {
