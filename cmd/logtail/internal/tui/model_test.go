@@ -241,6 +241,21 @@ func TestRowsStayWhileOldOnesGo(t *testing.T) {
 	p.chose("record 10299")
 }
 
+// Who stands at rows that leave the ring is told.
+func TestSkipped(t *testing.T) {
+	p := sit(t, 80, 10, func(c *Config) { c.Ring = view.New(64 << 10) })
+	p.writeMany(100)
+	p.press("g")
+	p.seesNo("skipped")
+	p.writeMany(10_000)
+	p.sees("paused", "skipped 97")
+	p.press("j")
+	p.seesNo("skipped")
+	p.press("G")
+	p.writeMany(10_000)
+	p.seesNo("skipped")
+}
+
 func TestSearch(t *testing.T) {
 	p := sit(t, 80, 24, nil)
 	p.writeMany(1000)

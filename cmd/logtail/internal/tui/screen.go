@@ -208,6 +208,9 @@ func (m *model) state() []string {
 	default:
 		add("paused at the end")
 	}
+	if m.skipped > 0 {
+		add("skipped %s: they left the ring", short(int(m.skipped)))
+	}
 	switch {
 	case s.seek != nil:
 		add("searching for %s", strings.TrimPrefix(s.seek.what, "match for "))
