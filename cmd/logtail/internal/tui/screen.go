@@ -225,7 +225,7 @@ func (m *model) state() []string {
 		add("filter %s", c.line)
 	}
 	if len(c.apps) > 0 {
-		add("without %s", c.hiddenApps())
+		add("%s", c.appsText())
 	}
 	return parts
 }
