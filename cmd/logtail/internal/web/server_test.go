@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -152,6 +153,41 @@ func (p pipes) dial() net.Conn {
 	ours, theirs := net.Pipe()
 	p <- theirs
 	return ours
+}
+
+// As many connections as there may be, of who asks for nothing more, keep nobody
+// out.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, err := New(Config{Ring: view.New(1 << 20), Token: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := make(pipes)
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- server.Serve(ctx, l) }()
+		began := time.Now()
+		for range maxConnections + 10 {
+			conn := l.dial()
+			defer conn.Close()
+			go io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadAll(resp.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(began); waited > 0 { // the bubble's time
+			t.Errorf("waited %v for room", waited)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A body that does not come keeps no connection: there are only so many.
