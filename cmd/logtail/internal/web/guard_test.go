@@ -205,6 +205,9 @@ func TestRows(t *testing.T) {
 			t.Errorf("%s: %s, want %s", params, got, want)
 		}
 	}
+	if resp, _ := ask(t, "GET", s.url+"/api/rows?before=4&n=2", nil, bearer); resp.Header.Get("X-Accel-Buffering") != "no" {
+		t.Error("a proxy in front may keep rows back")
+	}
 	for params, want := range map[string]string{
 		"level=loud": `"flag":"level"`, "where=a+%3D": `"flag":"where"`, "since=soon": `"flag":"since"`, "from=-1": "from must be", "before=1&n=1000000": "n must be",
 	} {

@@ -50,6 +50,7 @@ func (s *Server) rows(w http.ResponseWriter, req *http.Request) {
 	}
 	defer s.viewers.leave(viewer)
 	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep rows until there are more of them
 	out := &output{s: s, w: w, control: http.NewResponseController(w), cursor: cursor, viewer: viewer}
 	if backwards {
 		cursor.Seek(before)
