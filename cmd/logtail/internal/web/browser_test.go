@@ -170,6 +170,7 @@ func TestPage(t *testing.T) {
 		{"server that starts again", serverThatStartsAgain},
 		{"URLs of no view", urlsOfNoView},
 		{"page that nobody sees", pageThatNobodySees},
+		{"page too many", pageTooMany},
 		{"frames", frames},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, chromium) })
@@ -509,6 +510,28 @@ func pageThatNobodySees(t *testing.T, chromium context.Context) {
 	}
 	hide(false)
 	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "6"`)
+}
+
+// A page that is one too many says so.
+func pageTooMany(t *testing.T, chromium context.Context) {
+	ring := view.New(1 << 20)
+	server, err := New(Config{Ring: ring, Title: "logs", Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxViewers {
+		server.viewers.enter(ring.Cursor(1, nil))
+	}
+	front := httptest.NewServer(server.Handler())
+	defer front.Close()
+	ctx, cancel := chromedp.NewContext(chromium)
+	t.Cleanup(cancel)
+	p := &tab{t, ctx}
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	p.do(chromedp.Navigate(front.URL + "/#token=" + token))
+	p.until(`document.querySelector("#live").textContent === "256 pages are open, which is the most"`)
 }
 
 func frames(t *testing.T, chromium context.Context) {

@@ -53,7 +53,8 @@ const feed = new Feed({
     if (error.status === 401) return boot();
     if (error.status === 400 && error.about?.problem) return wrong(error.about);
     $("live").className = "live off";
-    $("live").textContent = "logtail does not answer";
+    const told = error.status === 503 && error.message.length < 60; // by logtail; a proxy says more
+    $("live").textContent = told ? error.message : "logtail does not answer";
   },
   working: (is) => $("rows").setAttribute("aria-busy", is),
 });
