@@ -74,6 +74,10 @@ func (i *interactiveFlags) start(u *ui, f *pflag.FlagSet, selected *selection, o
 
 // run shows the ring until the person quits or the source fails.
 func (v *interactive) run(ctx context.Context, source func(context.Context) error) error {
+	keys := v.stdin
+	if !isTerminal(keys) {
+		keys = nil // those of the terminal itself: records, or nothing, come from there
+	}
 	return tui.Run(ctx, tui.Config{
 		Ring:    v.ring,
 		Source:  source,
@@ -82,7 +86,7 @@ func (v *interactive) run(ctx context.Context, source func(context.Context) erro
 		Render:  v.output.options(v.ui, &selection{match: &filter.Filter{}}),
 		Status:  v.status,
 		Live:    v.live,
-		Input:   v.stdin,
+		Input:   keys,
 		Output:  v.stdout,
 	})
 }

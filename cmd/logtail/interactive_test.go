@@ -291,6 +291,21 @@ func TestInteractiveReadsArchives(t *testing.T) {
 	d.ended(exitOK)
 }
 
+// Keys come from the terminal where standard input is none.
+func TestInteractiveReadsStandardInput(t *testing.T) {
+	for _, command := range []string{`echo '{"msg":"piped"}' | "$2" read -i -`, `"$2" read -i "$3" <"$4"`} {
+		path := filepath.Join(t.TempDir(), "app.log")
+		if err := os.WriteFile(path, []byte(`{"msg":"piped"}`+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		script := command + `; echo exit=$?; stty -a | grep -ow -e '-*icanon' -e '-*echo'; read line`
+		d := atDeskWith(t, script, 80, 24, []string{"-"}, logtailPath(t), path, os.DevNull)
+		d.sees("piped", "all is read")
+		d.press("/", "pip", "Enter", "q")
+		d.ended(exitOK)
+	}
+}
+
 func TestFilterLine(t *testing.T) {
 	u := newUI(nil, nil, nil)
 	if f, err := compileWords(u, []string{"-l", "warn", "--app", "web", "-g", "x"}); err != nil || f.All() {

@@ -27,9 +27,10 @@ import (
 	"github.com/slogcast/slogcast/internal/brokertest"
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(brokertest.Tests{M: m}, map[string]func(){"logtail": main})
-}
+// programs are those that tests start, by name.
+var programs = map[string]func(){"logtail": main}
+
+func TestMain(m *testing.M) { testscript.Main(brokertest.Tests{M: m}, programs) }
 
 // TestScripts runs the scripts of testdata/script against every broker. What
 // they have beside testscript's commands:

@@ -10,7 +10,9 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -50,7 +52,7 @@ func (p *pageFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&p.user, "user", "", "`NAME` to log in with, in place of the token")
 	f.StringVar(&p.passwordFile, "password-file", "", "file at `PATH` that holds the password")
 	f.StringVar(&p.tokenFile, "token-file", "", "file at `PATH` that holds the token\nWithout it, it is another one each time.")
-	f.StringVar(&p.tlsCert, "tls-cert", "", "certificate at `PATH`, in PEM, to serve https")
+	f.StringVar(&p.tlsCert, "tls-cert", "", "certificate at `PATH`, in PEM, to serve https\nIt is read anew when the file changes.")
 	f.StringVar(&p.tlsKey, "tls-key", "", "its key at `PATH`, in PEM")
 	f.BoolVar(&p.proxy, "behind-proxy", false, "a proxy in front serves https")
 	f.StringArrayVar(&p.hosts, "allow-host", nil, "`NAME` by which browsers reach the page, beside addresses\nThose of --tls-cert count, too. A page of another name can't be made to read this one. Repeatable.")
@@ -121,11 +123,12 @@ func (p *pageFlags) open(u *ui, title string) (*page, error) {
 		return nil, err
 	}
 	if p.tlsCert != "" {
-		cert, err := tls.LoadX509KeyPair(p.tlsCert, p.tlsKey)
+		pair := &keyPair{ui: u, cert: p.tlsCert, key: p.tlsKey}
+		cert, err := pair.load()
 		if err != nil {
 			return nil, fmt.Errorf("read --tls-cert and --tls-key: %w", err)
 		}
-		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+		cfg.TLS = &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 		cfg.Hosts = append(cfg.Hosts, cert.Leaf.DNSNames...)
 	}
 	listener, err := net.Listen("tcp", p.listen)
@@ -141,6 +144,57 @@ func (p *pageFlags) open(u *ui, title string) (*page, error) {
 	}
 	u.notice("the page is at %s%s", p.address(listener, cfg.Hosts), fragment)
 	return &page{cfg.Ring, server, listener}, nil
+}
+
+// keyPair is a certificate with its key. Who renews them writes the files anew,
+// and what comes next has them.
+type keyPair struct {
+	ui        *ui
+	cert, key string // paths
+
+	mu     sync.Mutex // guards what follows
+	times  [2]time.Time
+	loaded *tls.Certificate
+}
+
+// get is a tls.Config's GetCertificate. Files that are not in order, as while they
+// are being written, leave what there was.
+func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.changed() == k.times {
+		return k.loaded, nil
+	}
+	if _, err := k.load(); err != nil {
+		k.ui.notice("read --tls-cert and --tls-key anew: %v; what was read before stays", err)
+	} else {
+		k.ui.notice("--tls-cert and --tls-key are read anew")
+	}
+	return k.loaded, nil
+}
+
+// changed returns when the files were; it is as before where that can't be told.
+func (k *keyPair) changed() [2]time.Time {
+	times := k.times
+	for i, path := range []string{k.cert, k.key} {
+		if info, err := os.Stat(path); err == nil {
+			times[i] = info.ModTime()
+		}
+	}
+	return times
+}
+
+func (k *keyPair) load() (*tls.Certificate, error) {
+	k.times = k.changed() // before they are read
+	cert, err := tls.LoadX509KeyPair(k.cert, k.key)
+	if err != nil {
+		return nil, err
+	}
+	k.loaded = &cert
+	if until := cert.Leaf.NotAfter; time.Now().After(until) {
+		k.ui.notice("the certificate %s has expired at %s: browsers refuse it", k.cert, until.Local().Format(time.DateTime))
+	}
+	return k.loaded, nil
 }
 
 // address is the page's URL, as far as it can be known from here.

@@ -58,6 +58,9 @@ func (m *model) save(path string) tea.Cmd {
 	return func() tea.Msg {
 		defer m.saving.Done()
 		n, err := writeFile(m.cfg.Ring, &c, path)
+		if n == 0 && err != nil {
+			return savedMsg{fmt.Sprintf("not saved: %v", err)}
+		}
 		if err != nil {
 			return savedMsg{fmt.Sprintf("saved %d records, then: %v", n, err)}
 		}

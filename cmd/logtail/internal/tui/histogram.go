@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -47,7 +48,7 @@ func (h *histogram) span(f *facts, x *index, now time.Time) {
 	const most = 500
 	var sample []uint32
 	for i := 0; i < x.len(); i += 1 + x.len()/most {
-		if known := f.at(x.get(i)); known.level < levelNotice {
+		if known := f.at(x.get(i)); known.level < levelNotice && known.second > 0 {
 			sample = append(sample, known.second)
 		}
 	}
@@ -56,8 +57,12 @@ func (h *histogram) span(f *facts, x *index, now time.Time) {
 		return
 	}
 	slices.Sort(sample)
-	rare := len(sample) / 100
-	oldest, newest := sample[rare], sample[len(sample)-1-rare]
+	rare := max(len(sample)/100, min(3, len(sample)/4))
+	low, high := int64(sample[rare]), int64(sample[len(sample)-1-rare])
+	far := max(3600, high-low)
+	first, _ := slices.BinarySearchFunc(sample, low-far, func(s uint32, t int64) int { return cmp.Compare(int64(s), t) })
+	last, _ := slices.BinarySearchFunc(sample, high+far+1, func(s uint32, t int64) int { return cmp.Compare(int64(s), t) })
+	oldest, newest := sample[first], sample[last-1]
 	if s := seconds(now); !now.IsZero() && s > newest && s-newest < 24*3600 {
 		newest = s
 	}

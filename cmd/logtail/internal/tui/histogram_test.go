@@ -19,7 +19,9 @@ func TestHistogram(t *testing.T) {
 		{[]uint32{day(0), day(1), day(1)}, noon.Add(3 * time.Second), 5, `1 " ▄█  "`},
 		{[]uint32{day(0), day(3600)}, time.Time{}, 5, `900 "█   █"`},
 		{[]uint32{day(0), day(10 * 365 * 24 * 3600)}, time.Time{}, 3, `2592000 "  █"`},
-		{[]uint32{0, day(0)}, time.Time{}, 1, `2592000 "█"`},
+		{[]uint32{0, day(0)}, time.Time{}, 1, `1 "█"`}, // the other one has no time
+		// Few clocks are wrong; they do not make one column of all others.
+		{append([]uint32{1, day(40 * 365 * 24 * 3600)}, day(0), day(1), day(2), day(3), day(4), day(4), day(5), day(6), day(7), day(7)), time.Time{}, 8, `1 "▄▄▄▄█▄▄█"`},
 	} {
 		f, x := newFacts(1), index{}
 		x.restart(1)

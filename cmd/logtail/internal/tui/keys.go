@@ -130,14 +130,9 @@ func (m *model) onlyApp() {
 	}
 	only, c := row.Record.App, m.scan.choice
 	if len(c.apps) > 0 {
-		c.apps = nil
+		c.apps, c.others = nil, false
 	} else {
-		c.apps = make(map[string]bool)
-		for _, app := range m.scan.facts.apps {
-			if app != only {
-				c.apps[app] = true
-			}
-		}
+		c.apps, c.others = map[string]bool{strings.Clone(only): false}, true
 	}
 	m.choose(c)
 }

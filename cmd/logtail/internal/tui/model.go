@@ -34,6 +34,7 @@ type model struct {
 	soughtBy      *filter.Filter  // it compiled; nil before the first
 	typed         map[kind]string // the last line of each kind of prompt
 	message       string          // in place of the status, until the next key
+	skipped       uint64          // rows that have left the ring while it stood at them, until the next key
 	ended         bool            // the source has no more
 	working       bool            // a workMsg is on its way
 	stopped       atomic.Bool     // by Ctrl-Z
@@ -115,7 +116,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.resize(msg.Width, msg.Height)
 	case tea.KeyPressMsg:
-		m.message = ""
+		m.message, m.skipped = "", 0
 		cmd = m.press(msg)
 	case tea.PasteMsg:
 		if m.prompt != nil {
@@ -146,7 +147,11 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // work does a slice of what there is to do, and goes on later with the rest.
 func (m *model) work() tea.Cmd {
+	at := m.window.cursor
 	more := m.scan.work(time.Now)
+	if first := m.scan.facts.first; !m.window.follow && at > 0 && at < first && m.scan.index.len() > 0 {
+		m.skipped += first - at
+	}
 	m.window.settle()
 	if !more || m.working {
 		return nil

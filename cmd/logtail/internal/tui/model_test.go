@@ -241,6 +241,21 @@ func TestRowsStayWhileOldOnesGo(t *testing.T) {
 	p.chose("record 10299")
 }
 
+// Who stands at rows that leave the ring is told.
+func TestSkipped(t *testing.T) {
+	p := sit(t, 80, 10, func(c *Config) { c.Ring = view.New(64 << 10) })
+	p.writeMany(100)
+	p.press("g")
+	p.seesNo("skipped")
+	p.writeMany(10_000)
+	p.sees("paused", "skipped 97")
+	p.press("j")
+	p.seesNo("skipped")
+	p.press("G")
+	p.writeMany(10_000)
+	p.seesNo("skipped")
+}
+
 func TestSearch(t *testing.T) {
 	p := sit(t, 80, 24, nil)
 	p.writeMany(1000)
@@ -308,13 +323,22 @@ func TestLevelsAndApps(t *testing.T) {
 	p.chose("record 99")
 	p.press("o")
 	p.seesNo("web  record")
-	p.sees("without web")
-	p.press("o", "a")
+	p.sees("only cron")
+	p.write("new", "INFO", "nobody knew this app", "") // nor was it asked for
+	p.look()
+	p.seesNo("nobody knew")
+	p.press("o")
+	p.sees("nobody knew")
+	p.press("a")
 	p.sees("[x] cron  50", "[x] web  50")
-	p.press("down", "space", "esc")
+	p.press("down", "down", "space", "esc")
 	p.seesNo("web  record")
+	p.sees("without web")
+	p.press("a", "o", "esc") // the first, by name
+	p.sees("only cron")
+	p.seesNo("nobody knew")
 	p.press("a", "a", "esc")
-	p.sees("web  record")
+	p.sees("web  record", "nobody knew")
 }
 
 func TestFields(t *testing.T) {
@@ -366,15 +390,17 @@ func TestExpandCopyMarkSave(t *testing.T) {
 		t.Errorf("saved %q, %v", got, err)
 	}
 	p.press("s", "ctrl+u", "'"+path, "enter")
-	p.sees("saved 0 records, then: open ")
+	p.sees("not saved: open ")
 }
 
 func TestComplete(t *testing.T) {
 	p := sit(t, 80, 24, nil)
 	p.write("webshop", "INFO", "hello", `,"status":200,"status_text":"ok"`)
+	p.write("our app", "INFO", "hello", "")
 	p.look()
 	for typed, want := range map[string]string{
-		"stat": "status", "--wh": "--where", "-l err": "-l error", "--app web": "--app webshop", "a > 1 and le": "a > 1 and level",
+		"stat": "status", "--wh": "--where", "-l err": "-l error", "--app web": "--app webshop", "--app ou": "--app 'our app'", "--app 'ou": "--app 'our app", `level > "info" and app == "webs`: `level > "info" and app == "webshop`,
+		"a > 1 and le": "a > 1 and level",
 	} {
 		p.press("f", "ctrl+u", "'"+typed, "tab")
 		if got := p.prompt.input.String(); got != want {

@@ -1,9 +1,7 @@
 package tui
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -72,13 +70,15 @@ func (m *model) openApps() {
 			shown = "(none)"
 		}
 		text := fmt.Sprintf("%s  %d", shown, f.count[f.byApp[name]])
-		p.items = append(p.items, item{text: text, box: true, on: !m.scan.choice.apps[name], field: field{key: name}})
+		p.items = append(p.items, item{text: text, box: true, on: !m.scan.choice.hides(name), field: field{key: name}})
 	}
 	p.press = func(key string, i *item) bool {
+		c := m.scan.choice
 		switch key {
 		case "space", "enter":
 			i.on = !i.on
 		case "a", "o":
+			c.others = key == "o"
 			for j := range p.items {
 				p.items[j].on = key == "a"
 			}
@@ -86,14 +86,11 @@ func (m *model) openApps() {
 		default:
 			return false
 		}
-		c := m.scan.choice
 		c.apps = nil
-		for _, i := range p.items {
-			if !i.on {
-				if c.apps == nil {
-					c.apps = make(map[string]bool)
-				}
-				c.apps[i.field.key] = true
+		if c.others || slices.ContainsFunc(p.items, func(i item) bool { return !i.on }) {
+			c.apps = make(map[string]bool)
+			for _, i := range p.items {
+				c.apps[i.field.key] = !i.on
 			}
 		}
 		m.choose(c)
@@ -194,14 +191,21 @@ func (f *field) condition(op string) string {
 	return key + " " + op + " " + value
 }
 
-// hiddenApps returns how many apps are switched off.
-func (c *choice) hiddenApps() string {
-	names := slices.SortedFunc(maps.Keys(c.apps), cmp.Compare[string])
+// appsText says which apps are shown, or not.
+func (c *choice) appsText() string {
+	text := "without "
+	var names []string
+	for name, hidden := range c.apps {
+		if hidden != c.others {
+			names = append(names, render.Safe(name))
+		}
+	}
+	if c.others {
+		text = "only "
+	}
 	if len(names) > 3 {
-		return fmt.Sprintf("%d apps", len(names))
+		return fmt.Sprintf("%s%d apps", text, len(names))
 	}
-	for i := range names {
-		names[i] = render.Safe(names[i])
-	}
-	return strings.Join(names, ", ")
+	slices.Sort(names)
+	return text + strings.Join(names, ", ")
 }

@@ -183,7 +183,13 @@ func (m *model) complete() {
 			common = common[:len(common)-1]
 		}
 	}
-	p.input.insert(strings.TrimPrefix(strings.ToValidUTF8(common, ""), part))
+	text := strings.TrimPrefix(strings.ToValidUTF8(common, ""), part)
+	quoted := start > 0 && strings.ContainsRune(`'"`, before[start-1])
+	if q := quoteWord(common); q != common && len(fit) == 1 && !quoted {
+		p.input.remove(start, p.input.at) // it is a word in quotes alone
+		text = q
+	}
+	p.input.insert(text)
 	m.checkPrompt()
 	if len(fit) > 1 {
 		p.hint = strings.Join(fit, " ")
@@ -196,10 +202,13 @@ func isName(r rune) bool {
 
 // names returns what may stand behind a part of the line.
 func (m *model) names(before, part string) []string {
-	words := strings.Fields(before)
+	words := strings.Fields(strings.TrimRight(before, `'"`))
 	last := ""
 	if len(words) > 0 {
 		last = words[len(words)-1]
+	}
+	if n := len(words); n > 1 && (last == "==" || last == "!=" || last == "=") {
+		last = "--" + strings.Trim(words[n-2], `('"`) // app == "web
 	}
 	switch {
 	case strings.HasPrefix(part, "-"):

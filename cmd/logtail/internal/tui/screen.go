@@ -208,6 +208,9 @@ func (m *model) state() []string {
 	default:
 		add("paused at the end")
 	}
+	if m.skipped > 0 {
+		add("skipped %s: they left the ring", short(int(m.skipped)))
+	}
 	switch {
 	case s.seek != nil:
 		add("searching for %s", strings.TrimPrefix(s.seek.what, "match for "))
@@ -222,7 +225,7 @@ func (m *model) state() []string {
 		add("filter %s", c.line)
 	}
 	if len(c.apps) > 0 {
-		add("without %s", c.hiddenApps())
+		add("%s", c.appsText())
 	}
 	return parts
 }

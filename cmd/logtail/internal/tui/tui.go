@@ -59,7 +59,8 @@ type Config struct {
 	// Live says that rows come as they are made.
 	Live bool
 
-	// Input and Output are those of the terminal. If nil, those of the process.
+	// Input and Output are those of the terminal. If nil, those of the process, or
+	// for what is typed the terminal where its input is none.
 	Input  io.Reader
 	Output io.Writer
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ func BenchmarkScan(b *testing.B) {
 	b.Run("histogram", func(b *testing.B) {
 		s := ring.Stats()
 		for b.Loop() {
-			ring.Cursor(s.First, nil).Histogram(time.Second, -1)
+			ring.Cursor(s.First, nil).Histogram(context.Background(), time.Second, -1)
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(s.Next-s.First), "ns/row")
 	})

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
@@ -26,11 +27,15 @@ type Bar struct {
 
 // Histogram counts the records that the cursor comes to, in bars as wide as given,
 // by their times. It looks at so many rows at most, a negative number is no
-// bound, and returns whether it has come to the end. Bars have no order, and
-// there is none without a record.
-func (c *Cursor) Histogram(width time.Duration, most int) (bars []Bar, end bool) {
+// bound, and at few more when ctx ends, and returns whether it has come to the
+// end. Bars have no order, and there is none without a record.
+func (c *Cursor) Histogram(ctx context.Context, width time.Duration, most int) (bars []Bar, end bool) {
+	const between = 256 // rows, two looks at ctx
 	place := make(map[int64]int)
 	for ; most != 0; most-- {
+		if most%between == 0 && ctx.Err() != nil {
+			break
+		}
 		if !c.at.has(c.pos) {
 			c.at = c.ring.part(c.pos, false)
 			c.pos = max(c.pos, c.at.first)

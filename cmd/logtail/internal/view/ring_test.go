@@ -144,7 +144,7 @@ func (m *model) compare(t *testing.T, ring *Ring, random *rand.Rand) {
 	}
 	same(t, "backwards", back, m.wants(s.First, s.Next, f))
 
-	bars, end := ring.Cursor(s.First, query).Histogram(time.Second, -1)
+	bars, end := ring.Cursor(s.First, query).Histogram(t.Context(), time.Second, -1)
 	counted := 0
 	for _, bar := range bars {
 		for _, n := range bar.Count {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -57,7 +58,9 @@ func (s *Server) histogram(w http.ResponseWriter, req *http.Request) {
 	}
 	width := max(leastWidth, time.Duration(ms)*time.Millisecond)
 	cursor := s.cfg.Ring.Cursor(from, q)
-	bars, end := cursor.Histogram(width, histogramRows)
+	ctx, cancel := context.WithTimeout(req.Context(), partTime)
+	defer cancel()
+	bars, end := cursor.Histogram(ctx, width, histogramRows)
 	answer := fmt.Appendf(nil, `{"run":%q,"at":%d,"end":%t,"bars":[`, s.run, cursor.Pos(), end)
 	for i := range bars {
 		if i > 0 {
@@ -93,7 +96,7 @@ func (s *Server) download(w http.ResponseWriter, req *http.Request) {
 	control := http.NewResponseController(w)
 	var part []byte
 	for {
-		row, ok := cursor.NextOf(partRows)
+		row, ok := cursor.NextOf(lookRows)
 		if ok && row.Kind == view.Record && row.Pos < stats.Next {
 			part = row.Record.AppendJSON(part)
 		}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/slogcast/slogcast/cmd/logtail/internal/view"
+	"github.com/slogcast/slogcast/sink"
 )
 
 // demand is the variable that has the tests fail where there is no Chromium.
@@ -163,6 +167,10 @@ func TestPage(t *testing.T) {
 		{"texts of records stay texts", textsOfRecordsStayTexts},
 		{"screenshots", screenshots},
 		{"evil page", evilPage},
+		{"server that starts again", serverThatStartsAgain},
+		{"URLs of no view", urlsOfNoView},
+		{"page that nobody sees", pageThatNobodySees},
+		{"page too many", pageTooMany},
 		{"frames", frames},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, chromium) })
@@ -413,6 +421,119 @@ func evilPage(t *testing.T, chromium context.Context) {
 
 // frames measures how a page with 100,000 rows scrolls, and prints it: what
 // that is on a busy machine is no reason to fail.
+// What a page shows of a logtail that is gone is not taken for what the next one
+// has at the same positions.
+func serverThatStartsAgain(t *testing.T, chromium context.Context) {
+	type life struct {
+		ctx     context.Context
+		handler http.Handler
+	}
+	var now atomic.Pointer[life]
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		of := now.Load()
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		defer context.AfterFunc(of.ctx, cancel)()
+		of.handler.ServeHTTP(w, req.WithContext(ctx))
+	}))
+	defer front.Close()
+	begin := func(first string) (s *site, end func()) {
+		s = &site{ring: view.New(8 << 20), url: front.URL}
+		s.ring.Note(sink.Notice{Connected: "amqp://test"})
+		server, err := New(Config{Ring: s.ring, Title: "logs", Token: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 50 {
+			s.line(`{"level":"INFO","msg":"%s%d","of":%q}`, first, n, first)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		now.Store(&life{ctx, server.Handler()})
+		return s, cancel
+	}
+	s, end := begin("old")
+	p := openTab(t, chromium, s, "/")
+	p.shows("old49")
+	s2, end2 := begin("new")
+	defer end2()
+	end()
+	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "103"`) // what came before the page did is shown, too
+	p.key("g")
+	p.do(chromedp.KeyEvent("jjjjj"))
+	p.until(`document.querySelector("#detail .what").textContent === "old4" && document.querySelector("#detail").innerText.includes("was started again since")`)
+	if got := value[string](p, `document.querySelector("#detail").innerText + location.search`); strings.Contains(got, "new") || strings.Contains(got, "at=") {
+		t.Errorf("the old record is shown as %s", got)
+	}
+	p.do(chromedp.KeyEvent("G"))
+	s2.line(`{"msg":"last"}`)
+	p.shows("last")
+	p.do(chromedp.Click(chromedp.CSS(`.row.info[data-pos="50"]`)))
+	p.until(`document.querySelector("#detail .json")?.textContent.includes("new48")`)
+}
+
+// A URL that somebody has made up is a view, or one of all.
+func urlsOfNoView(t *testing.T, chromium context.Context) {
+	s := newSite(t, 8<<20)
+	s.fill(20)
+	p := openTab(t, chromium, s, "/")
+	for _, query := range []string{"at=99999999999999999999", "at=-1", "at=1.5", "at=x", "at=5&run=none", "at=9007199254740991", "since=Tx", "level=loud&at=3", "at=3&where=n+%3E"} {
+		p.do(chromedp.Navigate(s.url + "/?" + query))
+		if strings.Contains(query, "at=3") || strings.Contains(query, "since") {
+			p.until(`!document.querySelector("#problem").hidden`)
+			continue
+		}
+		p.shows("n20")
+	}
+}
+
+// Pages that are opened behind others leave the browser's few connections to those
+// that are seen.
+func pageThatNobodySees(t *testing.T, chromium context.Context) {
+	s := newSite(t, 8<<20)
+	s.fill(20)
+	p := openTab(t, chromium, s, "/")
+	p.shows("n20")
+	hide := func(hidden bool) {
+		value[bool](p, fmt.Sprintf(`Object.defineProperty(document, "hidden", {configurable: true, value: %t}), document.dispatchEvent(new Event("visibilitychange"))`, hidden))
+	}
+	hide(true)
+	p.input("where", "n > 15") // as a page does that is opened behind another
+	p.until(`location.search !== ""`)
+	deadline := time.Now().Add(patience)
+	for poll := time.Tick(20 * time.Millisecond); ; <-poll {
+		if _, metrics := ask(t, "GET", s.url+"/metrics", nil, bearer); strings.Contains(metrics, "logtail_viewers 0\n") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a page that nobody sees has a connection")
+		}
+	}
+	hide(false)
+	p.until(`document.querySelector("#rows").getAttribute("aria-rowcount") === "6"`)
+}
+
+// A page that is one too many says so.
+func pageTooMany(t *testing.T, chromium context.Context) {
+	ring := view.New(1 << 20)
+	server, err := New(Config{Ring: ring, Title: "logs", Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxViewers {
+		server.viewers.enter(ring.Cursor(1, nil))
+	}
+	front := httptest.NewServer(server.Handler())
+	defer front.Close()
+	ctx, cancel := chromedp.NewContext(chromium)
+	t.Cleanup(cancel)
+	p := &tab{t, ctx}
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	p.do(chromedp.Navigate(front.URL + "/#token=" + token))
+	p.until(`document.querySelector("#live").textContent === "256 pages are open, which is the most"`)
+}
+
 func frames(t *testing.T, chromium context.Context) {
 	s := newSite(t, 128<<20)
 	p := openTab(t, chromium, s, "/")

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What keeps other pages out, before any route:
@@ -36,6 +37,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		for name, value := range headers {
 			w.Header().Set(name, value)
+		}
+		if req.ContentLength != 0 {
+			// net/http reads what is left of a body, as long as that takes. No more than
+			// the deadline can fail, and then the body does.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
 		}
 		switch {
 		case !s.known(req):

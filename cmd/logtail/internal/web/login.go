@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,8 +17,10 @@ import (
 type login struct {
 	token, user, password string
 	secure                bool
-	cookie                string        // the value of a cookie that opens the page
-	wrong                 chan struct{} // who waits after a wrong guess
+	cookie                string // the value of a cookie that opens the page
+
+	mu    sync.Mutex // guards wrong
+	wrong int        // who waits after a wrong guess
 }
 
 const (
@@ -25,8 +28,8 @@ const (
 	maxWrong   = 8 // at a time; others are refused unheard
 )
 
-func newLogin(cfg Config) login {
-	l := login{token: cfg.Token, user: cfg.User, password: cfg.Password, secure: cfg.Secure, wrong: make(chan struct{}, maxWrong)}
+func newLogin(cfg Config) *login {
+	l := &login{token: cfg.Token, user: cfg.User, password: cfg.Password, secure: cfg.Secure}
 	mac := hmac.New(sha256.New, []byte(l.token+"\x00"+l.user+"\x00"+l.password))
 	mac.Write([]byte("cookie of logtail serve"))
 	l.cookie = base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
@@ -38,6 +41,31 @@ type credentials struct {
 	Token    string `json:"token"`
 	User     string `json:"user"`
 	Password string `json:"password"`
+}
+
+// verdict is what becomes of credentials.
+type verdict int
+
+const (
+	none    verdict = iota // there are none
+	right                  // they open the page
+	wrong                  // refuse is to be called
+	unheard                // too many are wrong at the moment
+)
+
+// judge judges credentials, as long as not too many have been wrong: who guesses
+// does not learn from any that follow.
+func (l *login) judge(c credentials) verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.wrong >= maxWrong:
+		return unheard
+	case l.right(c):
+		return right
+	}
+	l.wrong++
+	return wrong
 }
 
 func (l *login) right(c credentials) bool {
@@ -64,55 +92,64 @@ func (l *login) cookieName(req *http.Request) string {
 	return "logtail-" + port
 }
 
-// in reports whether a request comes from who has logged in, or has what it takes
+// in tells whether a request comes from who has logged in, or has what it takes
 // with it: a bearer's token, or user and password.
-func (l *login) in(req *http.Request) (in, guessed bool) {
-	if c, err := req.Cookie(l.cookieName(req)); err == nil && equal(c.Value, l.cookie) {
-		return true, false
+func (l *login) in(req *http.Request) verdict {
+	// Another server of this host may have set one of the same name for a path.
+	for _, c := range req.CookiesNamed(l.cookieName(req)) {
+		if equal(c.Value, l.cookie) {
+			return right
+		}
 	}
 	if user, password, ok := req.BasicAuth(); ok {
-		return l.right(credentials{User: user, Password: password}), true
+		return l.judge(credentials{User: user, Password: password})
 	}
 	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
-		return l.right(credentials{Token: token}), true
+		return l.judge(credentials{Token: token})
 	}
-	return false, false
+	return none
 }
 
 // required lets those in who have logged in.
 func (l *login) required(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
-		in, guessed := l.in(req)
-		switch {
-		case in:
-			next(w, req)
-		case guessed:
-			l.refuse(w, req)
-		default:
-			http.Error(w, "log in first", http.StatusUnauthorized)
+		if v := l.in(req); v != right {
+			l.refuse(w, req, v)
+			return
 		}
+		next(w, req)
 	}
 }
 
-// refuse answers a wrong guess, after a while.
-func (l *login) refuse(w http.ResponseWriter, req *http.Request) {
-	select {
-	case l.wrong <- struct{}{}:
-		defer func() { <-l.wrong }()
-	default:
-		http.Error(w, "too many have been wrong", http.StatusTooManyRequests)
+// refuse answers who is not let in; a wrong guess after a while.
+func (l *login) refuse(w http.ResponseWriter, req *http.Request, v verdict) {
+	switch v {
+	case none:
+		http.Error(w, "log in first", http.StatusUnauthorized)
+		return
+	case unheard:
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many have been wrong; try again", http.StatusTooManyRequests)
 		return
 	}
 	select {
 	case <-time.After(wrongDelay):
 	case <-req.Context().Done():
 	}
+	l.mu.Lock()
+	l.wrong--
+	l.mu.Unlock()
 	http.Error(w, "that is wrong", http.StatusUnauthorized)
 }
 
 // session tells the page how to log in.
 func (s *Server) session(w http.ResponseWriter, req *http.Request) {
-	in, _ := s.login.in(req)
+	v := s.login.in(req)
+	if v == wrong || v == unheard {
+		s.login.refuse(w, req, v)
+		return
+	}
+	in := v == right
 	with := "token"
 	if s.login.token == "" {
 		with = "password"
@@ -126,15 +163,13 @@ func (s *Server) session(w http.ResponseWriter, req *http.Request) {
 
 // open gives who has the token or the password a cookie.
 func (s *Server) open(w http.ResponseWriter, req *http.Request) {
-	// No more than the deadline can fail, and then the body does.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
 	var c credentials
 	if json.NewDecoder(http.MaxBytesReader(w, req.Body, maxBody)).Decode(&c) != nil {
 		http.Error(w, "want a JSON object with token, or user and password", http.StatusBadRequest)
 		return
 	}
-	if !s.login.right(c) {
-		s.login.refuse(w, req)
+	if v := s.login.judge(c); v != right {
+		s.login.refuse(w, req, v)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{

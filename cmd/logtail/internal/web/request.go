@@ -84,11 +84,12 @@ func number(v url.Values, name string, most uint64) (n uint64, given bool, err e
 	return n, true, nil
 }
 
-// place returns the position that a parameter names, if it is of this ring.
+// place returns the position that a parameter names. One of a logtail that was
+// here before is 0, as all that this one has is new to who asks.
 func (s *Server) place(v url.Values, name string) (pos uint64, given bool, err error) {
 	pos, given, err = number(v, name, 1<<53)
 	if run := v.Get("run"); err == nil && given && run != "" && run != s.run {
-		return 0, false, nil // of a logtail that was here before
+		return 0, true, nil
 	}
 	return pos, given, err
 }

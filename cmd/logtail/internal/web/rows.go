@@ -16,7 +16,9 @@ import (
 
 const (
 	partSize  = 64 << 10              // about so many bytes are written at a time
-	partRows  = 20_000                // so many rows are looked at for them
+	partTime  = time.Second           // so long rows are looked at for them
+	lookTime  = 5 * time.Second       // so long the last rows are looked for, or there are fewer
+	lookRows  = 256                   // between two looks at whether the page is still there
 	linger    = 50 * time.Millisecond // rows that come live are gathered for so long
 	heartbeat = 3 * time.Second       // without a row, so often the state is told
 	lasts     = 5 * time.Minute       // a page asks again after that
@@ -48,6 +50,7 @@ func (s *Server) rows(w http.ResponseWriter, req *http.Request) {
 	}
 	defer s.viewers.leave(viewer)
 	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep rows until there are more of them
 	out := &output{s: s, w: w, control: http.NewResponseController(w), cursor: cursor, viewer: viewer}
 	if backwards {
 		cursor.Seek(before)
@@ -78,14 +81,19 @@ func (s *Server) begin(ctx context.Context, v url.Values, q *view.Query) (*view.
 		return nil, err
 	}
 	if given && !some {
+		if from == 0 {
+			from = stats.First
+		}
 		return s.cfg.Ring.Cursor(from, q), nil
 	}
 	if !some {
 		return s.cfg.Ring.Cursor(stats.Next, q), nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
 	c := s.cfg.Ring.Cursor(stats.Next, q)
 	for n := last; n > 0 && c.Pos() > max(from, stats.First) && ctx.Err() == nil; {
-		if _, ok := c.PrevOf(partRows); ok {
+		if _, ok := c.PrevOf(lookRows); ok {
 			n--
 		}
 	}
@@ -111,7 +119,7 @@ func (o *output) follow(ctx context.Context) {
 		return
 	}
 	for {
-		end := o.fill()
+		end := o.fill(ctx)
 		if !o.flush(end) || ctx.Err() != nil {
 			return
 		}
@@ -131,18 +139,18 @@ func (o *output) follow(ctx context.Context) {
 }
 
 // fill makes a part of the rows that there are, and reports whether these are
-// all.
-func (o *output) fill() (end bool) {
-	for looked := o.cursor.Pos(); len(o.part) < partSize; {
-		left := partRows - int(min(partRows, o.cursor.Pos()-looked))
-		if left == 0 {
-			return false
+// all. A filter may take long for each row.
+func (o *output) fill(ctx context.Context) (end bool) {
+	ctx, cancel := context.WithTimeout(ctx, partTime)
+	defer cancel()
+	for len(o.part) < partSize && ctx.Err() == nil {
+		row, ok := o.cursor.NextOf(lookRows)
+		switch {
+		case ok:
+			o.add(row)
+		case o.cursor.Pos() >= o.s.cfg.Ring.Stats().Next:
+			return true
 		}
-		row, ok := o.cursor.NextOf(left)
-		if !ok {
-			return o.cursor.Pos() >= o.s.cfg.Ring.Stats().Next
-		}
-		o.add(row)
 	}
 	return false
 }
@@ -159,7 +167,7 @@ func (o *output) add(row *view.Row) {
 func (o *output) before(ctx context.Context, n int) {
 	first := o.s.cfg.Ring.Stats().First
 	for n > 0 && o.cursor.Pos() > first && ctx.Err() == nil {
-		row, ok := o.cursor.PrevOf(partRows)
+		row, ok := o.cursor.PrevOf(lookRows)
 		if !ok {
 			continue
 		}

@@ -60,7 +60,7 @@ const (
 // Server serves a ring's rows.
 type Server struct {
 	cfg     Config
-	login   login
+	login   *login
 	run     string // names this ring: positions are of no other one
 	began   time.Time
 	viewers viewers
@@ -121,7 +121,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		defer close(ended)
 		_ = server.Close() // the rows go on elsewhere, or not at all
 	})
-	bounded := net.Listener(&limited{Listener: l, room: make(chan struct{}, maxConnections), closed: make(chan struct{})})
+	limit := &limited{Listener: l, room: make(chan struct{}, maxConnections), closed: make(chan struct{}), idle: make(map[net.Conn]struct{})}
+	server.ConnState = limit.state
+	bounded := net.Listener(limit)
 	if s.cfg.TLS != nil {
 		server.TLSConfig = s.cfg.TLS
 		bounded = tls.NewListener(bounded, s.cfg.TLS)
@@ -140,20 +142,23 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// limited is a listener with a bound on open connections. Others wait until the
+// limited is a listener with a bound on open connections. One that waits for its
+// next request makes room for another; where none does, others wait until the
 // system refuses them.
 type limited struct {
 	net.Listener
 	room   chan struct{}
 	once   sync.Once
 	closed chan struct{} // closed by Close
+
+	mu   sync.Mutex            // guards what follows
+	full bool                  // somebody waits for room
+	idle map[net.Conn]struct{} // connections between two requests
 }
 
 func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.room <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+	if err := l.enter(); err != nil {
+		return nil, err
 	}
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -161,6 +166,58 @@ func (l *limited) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return &counted{Conn: conn, leave: sync.OnceFunc(func() { <-l.room })}, nil
+}
+
+// enter waits for room.
+func (l *limited) enter() error {
+	select {
+	case l.room <- struct{}{}:
+		return nil
+	default:
+	}
+	l.wanted(true)
+	defer l.wanted(false)
+	select {
+	case l.room <- struct{}{}:
+		return nil
+	case <-l.closed:
+		return net.ErrClosed
+	}
+}
+
+// wanted says whether room is wanted, and has one that is idle make it.
+func (l *limited) wanted(is bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.full = is
+	if !is {
+		return
+	}
+	for conn := range l.idle {
+		l.full = false // one is enough
+		l.end(conn)
+		return
+	}
+}
+
+// state is told of each connection of the server.
+func (l *limited) state(conn net.Conn, state http.ConnState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.idle, conn)
+	if state != http.StateIdle {
+		return
+	}
+	l.idle[conn] = struct{}{}
+	if l.full {
+		l.full = false
+		l.end(conn)
+	}
+}
+
+func (l *limited) end(conn net.Conn) {
+	delete(l.idle, conn)
+	go conn.Close() // TLS says goodbye, which may take long
 }
 
 func (l *limited) Close() error {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slogcast/slogcast/cmd/logtail/internal/view"
@@ -130,5 +132,91 @@ func TestNoRequest(t *testing.T) {
 			t.Errorf("%.20q: %q", text, answer)
 		}
 		_ = conn.Close()
+	}
+}
+
+// pipes is a listener of connections that are made by dial, in this process.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, ok := <-p
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p pipes) dial() net.Conn {
+	ours, theirs := net.Pipe()
+	p <- theirs
+	return ours
+}
+
+// As many connections as there may be, of who asks for nothing more, keep nobody
+// out.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, err := New(Config{Ring: view.New(1 << 20), Token: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := make(pipes)
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- server.Serve(ctx, l) }()
+		began := time.Now()
+		for range maxConnections + 10 {
+			conn := l.dial()
+			defer conn.Close()
+			go io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadAll(resp.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(began); waited > 0 { // the bubble's time
+			t.Errorf("waited %v for room", waited)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A body that does not come keeps no connection: there are only so many.
+func TestBodyThatNeverComes(t *testing.T) {
+	for _, request := range []string{
+		"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n",
+		"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n",
+		"POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+		"GET / HTTP/1.1\r\nHost: evil.example\r\nTransfer-Encoding: chunked\r\n\r\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server, err := New(Config{Ring: view.New(1 << 20), Token: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := make(pipes)
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- server.Serve(ctx, l) }()
+			conn := l.dial()
+			go io.WriteString(conn, request)
+			// If the server keeps it, nothing is left that could go on, which fails the test.
+			if answer, err := io.ReadAll(conn); err != nil {
+				t.Errorf("%.20q: %q, %v", request, answer, err)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

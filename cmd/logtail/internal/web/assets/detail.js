@@ -30,6 +30,10 @@ export class Detail {
     }
     body.append(el("p", "what", row.m || "(no message)"), this.about(row));
     if (row.a.length > 0) body.append(el("h2", "", "Attributes"), this.attributes(row));
+    if (row.p < 0) {
+      body.append(el("p", "about", "This is what the page has of it: logtail was started again since."));
+      return;
+    }
     try {
       const record = await this.asks.record(row.p);
       if (this.row === row) this.rest(body, record);
@@ -58,8 +62,9 @@ export class Detail {
       b.title = title;
       b.addEventListener("click", act);
       tools.append(b);
+      return b;
     };
-    if (!row.k) add("Copy", "copy the record as JSON (c)", () => this.copy());
+    this.copier = row.k ? null : add("Copy", "copy the record as JSON (c)", () => this.copy());
     add("Context", "what came around it, without filters (x)", () => this.asks.context(row));
     tools.append(el("span", "space"));
     add("Close", "close (Esc)", () => this.asks.close());
@@ -99,8 +104,10 @@ export class Detail {
 
   async copy() {
     if (!this.row || this.row.k) return;
+    if (!this.record && this.row.p < 0) return this.asks.say("it is gone: logtail was started again");
     const record = this.record ?? (await this.asks.record(this.row.p));
     await copyText(record.line);
+    this.copier.textContent = "Copied";
     this.asks.say("copied");
   }
 }

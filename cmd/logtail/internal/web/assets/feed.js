@@ -4,7 +4,7 @@
 import { get, lines, Refused } from "./api.js";
 
 export class Feed {
-  // tells: rows(rows, bytes), state(state), problem(error), working(bool)
+  // tells: rows(rows, bytes), state(state), restarted(), problem(error), working(bool)
   constructor(tells) {
     this.tells = tells;
     this.cursor = 0; // the position to go on from; 0 for none
@@ -17,7 +17,7 @@ export class Feed {
     this.filters = filters;
     this.begin = begin;
     this.cursor = 0;
-    this.pull();
+    if (!document.hidden) this.pull(); // else when it is seen
   }
 
   stop() {
@@ -87,7 +87,8 @@ export class Feed {
   settle(state, rows) {
     if (this.run && this.run !== state.run) {
       this.cursor = 0;
-      rows.push({ p: state.at, k: "remark", t: Date.now(), x: "logtail was started again: what it had before is gone" });
+      this.tells.restarted();
+      rows.push({ p: 0, k: "remark", t: Date.now(), x: "logtail was started again: what it had before is gone" });
     }
     this.run = state.run;
     this.cursor = Math.max(state.at, this.cursor);
@@ -123,6 +124,7 @@ export class Feed {
   // before returns up to n rows before a position, the oldest first.
   async before(pos, n) {
     const got = await this.read({ before: pos, n });
+    if (this.run && got.state.run !== this.run) got.rows = []; // they are of another logtail
     got.rows.reverse();
     return got;
   }

@@ -71,8 +71,8 @@ export class Histogram {
   span() {
     const starts = [...this.bars.keys()].sort((a, b) => a - b);
     if (starts.length === 0) return [Date.now() - 60_000, Date.now()];
-    const low = starts[Math.floor(starts.length * 0.01)];
-    const high = starts[Math.ceil(starts.length * 0.99) - 1];
+    const rare = Math.max(Math.floor(starts.length / 100), Math.min(3, Math.floor(starts.length / 4)));
+    const [low, high] = [starts[rare], starts.at(-1 - rare)];
     const wide = Math.max(60_000, high - low);
     const first = starts[0] < low - wide ? low : starts[0];
     const last = (starts.at(-1) > high + wide ? high : starts.at(-1)) + 1000;

@@ -35,6 +35,14 @@ export class List {
     this.scheduled ?? this.schedule();
   }
 
+  // restarted says that the positions of all rows are another's from now on. They
+  // keep their order, and are asked for no more.
+  restarted() {
+    this.rows.forEach((row, i) => (row.p = i - this.rows.length));
+    this.version++;
+    this.schedule();
+  }
+
   measure() {
     const kept = this.rowHeight ? this.scroller.scrollTop / this.rowHeight : 0;
     this.rowHeight = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
@@ -69,9 +77,14 @@ export class List {
     this.base -= rows.length;
     this.resize();
     this.to(this.scroller.scrollTop + rows.length * this.rowHeight);
-    const over = this.rows.length - maxRows;
     this.schedule();
-    return over > slack ? this.rows.splice(maxRows)[0] : null;
+    let over = this.rows.length - maxRows;
+    if (over <= slack) over = 0;
+    if (this.bytes > maxBytes) over = Math.max(over, Math.ceil(this.rows.length * (1 - maxBytes / this.bytes)));
+    over = Math.min(over, this.rows.length - rows.length);
+    if (over <= 0) return null;
+    this.bytes *= 1 - over / this.rows.length;
+    return this.rows.splice(this.rows.length - over)[0];
   }
 
   resize() {
@@ -114,6 +127,10 @@ export class List {
     for (let i = first; i < last; i++) this.place(i);
     for (const e of this.pool) if (!e.used && !e.hidden) e.hidden = true;
     this.scroller.setAttribute("aria-rowcount", this.rows.length);
+    // Not one that is out of sight: its element is another row's by now.
+    const chosen = this.chosen && this.pool.find((e) => e.used && e.row === this.chosen);
+    if (chosen) this.scroller.setAttribute("aria-activedescendant", chosen.id);
+    else this.scroller.removeAttribute("aria-activedescendant");
     this.scroller.dataset.first = this.rows[0]?.p ?? "";
     this.scroller.dataset.last = this.rows.at(-1)?.p ?? "";
   }
@@ -150,7 +167,6 @@ export class List {
     const chosen = row === this.chosen;
     if (e.classList.contains("chosen") !== chosen) e.classList.toggle("chosen", chosen);
     e.setAttribute("aria-selected", chosen);
-    if (chosen) this.scroller.setAttribute("aria-activedescendant", e.id);
   }
 
   clicked(event) {

@@ -41,11 +41,20 @@ const feed = new Feed({
     histogram.forget(now.oldest);
     tell();
   },
+  restarted() {
+    list.restarted();
+    older.end = true;
+    if (view.at) {
+      view.at = 0;
+      history.replaceState(null, "", view.url());
+    }
+  },
   problem(error) {
     if (error.status === 401) return boot();
     if (error.status === 400 && error.about?.problem) return wrong(error.about);
     $("live").className = "live off";
-    $("live").textContent = "logtail does not answer";
+    const told = error.status === 503 && error.message.length < 60; // by logtail; a proxy says more
+    $("live").textContent = told ? error.message : "logtail does not answer";
   },
   working: (is) => $("rows").setAttribute("aria-busy", is),
 });
@@ -100,14 +109,23 @@ async function around(pos) {
   held = true;
   histogram.start(view);
   feed.run = view.run;
-  const got = await feed.around(view.filters(), pos, page);
+  const now = older; // of this view
+  let got;
+  try {
+    got = await feed.around(view.filters(), pos, page);
+  } catch {
+    if (now === older) go(false); // pulling tells what is wrong
+    return;
+  }
+  if (now !== older) return;
   if (view.run && got.state.run !== view.run) {
-    view.at = 0;
     say("that row is of a logtail that was here before");
     return go(false);
   }
+  if (got.rows.length === 0) return go(false); // there is nothing around it
   list.append(got.rows, got.bytes);
-  await loadOlder(true);
+  await loadOlder(true).catch(() => {}); // scrolling asks again
+  if (now !== older) return;
   const i = list.index(pos);
   if (list.rows[i]) {
     list.reveal(i, true);
@@ -136,7 +154,7 @@ function resume() {
 
 async function loadOlder(force = false) {
   const oldest = list.rows[0];
-  if (!oldest || older.busy || older.end || (list.following && !force)) return;
+  if (!oldest || oldest.p <= 0 || older.busy || older.end || (list.following && !force)) return;
   const now = older;
   now.busy = true;
   try {
@@ -152,7 +170,7 @@ async function loadOlder(force = false) {
 
 function context(row) {
   const pos = row.p;
-  if (view.filtered) {
+  if (view.filtered && pos > 0) {
     view = new View();
     view.at = pos;
     view.run = feed.run;
@@ -165,7 +183,7 @@ function context(row) {
 
 // keep puts the chosen row into the URL.
 function keep(row) {
-  view.at = row.p;
+  view.at = Math.max(0, row.p);
   view.run = feed.run;
   history.replaceState(null, "", view.url());
 }

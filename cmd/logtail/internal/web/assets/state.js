@@ -9,7 +9,8 @@ export class View {
     const given = new URLSearchParams(search);
     for (const name of single) this[name] = given.get(name) ?? "";
     for (const name of several) this[name] = given.getAll(name).filter(Boolean);
-    this.at = Number(given.get("at")) || 0; // a row
+    this.at = Number(given.get("at")); // a row
+    if (!Number.isSafeInteger(this.at) || this.at < 0) this.at = 0;
     this.run = given.get("run") ?? ""; // of that logtail
   }
 
