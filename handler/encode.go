@@ -515,9 +515,17 @@ func (e *encoder) appendMarshal(v any) {
 			marshalers.Put(m)
 		}
 	}()
-	if err := m.enc.Encode(v); err != nil {
+	err := checkParts(v, e.limit)
+	if err == nil {
+		err = m.enc.Encode(v)
+	}
+	if err != nil {
 		e.appendError(err.Error())
 		return
 	}
-	e.buf = append(e.buf, bytes.TrimSuffix(m.buf.Bytes(), []byte{'\n'})...)
+	text := bytes.TrimSuffix(m.buf.Bytes(), []byte{'\n'})
+	if !utf8.Valid(text) { // of a type that writes itself
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
+	}
+	e.buf = append(e.buf, text...)
 }

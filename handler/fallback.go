@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -175,10 +176,25 @@ func rebuild(e *entry) slog.Record {
 	return r
 }
 
-// readObject reads a JSON object as attributes.
+// mostReadDeep is how deep objects may nest that are read: as deep as encoding/json's
+// own.
+const mostReadDeep = 10_000
+
+var errReadDeep = errors.New("objects are nested too deep")
+
+// readObject reads a JSON object as attributes. What it takes is in proportion to the
+// text, however deep that nests.
 func readObject(d *json.Decoder) (attrs []slog.Attr, err error) {
 	if _, err := d.Token(); err != nil { // the opening brace
 		return nil, err
+	}
+	return readMembers(d, 0)
+}
+
+// readMembers reads what follows the opening brace of an object.
+func readMembers(d *json.Decoder, depth int) (attrs []slog.Attr, err error) {
+	if depth > mostReadDeep {
+		return nil, errReadDeep
 	}
 	for d.More() {
 		key, err := d.Token()
@@ -186,7 +202,7 @@ func readObject(d *json.Decoder) (attrs []slog.Attr, err error) {
 			return nil, err
 		}
 		name, _ := key.(string) // it is one: the decoder checks
-		v, err := readValue(d)
+		v, err := readValue(d, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -196,18 +212,25 @@ func readObject(d *json.Decoder) (attrs []slog.Attr, err error) {
 	return attrs, err
 }
 
-func readValue(d *json.Decoder) (slog.Value, error) {
-	var raw json.RawMessage
-	if err := d.Decode(&raw); err != nil {
+func readValue(d *json.Decoder, depth int) (slog.Value, error) {
+	token, err := d.Token()
+	switch {
+	case err != nil:
 		return slog.Value{}, err
-	}
-	inner := json.NewDecoder(bytes.NewReader(raw))
-	inner.UseNumber()
-	if raw[0] == '{' {
-		attrs, err := readObject(inner)
+	case token == json.Delim('{'):
+		attrs, err := readMembers(d, depth+1)
 		return slog.GroupValue(attrs...), err
+	case token != json.Delim('['):
+		return slog.AnyValue(token), nil
 	}
-	var v any
-	err := inner.Decode(&v)
-	return slog.AnyValue(v), err
+	elements := []any{}
+	for d.More() {
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return slog.Value{}, err
+		}
+		elements = append(elements, v)
+	}
+	_, err = d.Token() // the closing bracket
+	return slog.AnyValue(elements), err
 }
