@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,6 +28,7 @@ type fallback struct {
 	taken   uint64 // records that the handler has taken
 	leftOut uint64 // records that came too fast for it, or that it panicked at
 	ended   bool   // what comes now is left out
+	runner  string // the goroutine of run
 }
 
 func startFallback(h slog.Handler, limit int) *fallback {
@@ -73,6 +76,9 @@ func (f *fallback) takeAll(limit int) {
 
 // run hands records over until it is stopped and none is left.
 func (f *fallback) run() {
+	f.mu.Lock()
+	f.runner = goroutine()
+	f.mu.Unlock()
 	ended := false
 	defer func() {
 		if !ended { // by the handler: runtime.Goexit, as a test's Fatal does
@@ -82,24 +88,44 @@ func (f *fallback) run() {
 		close(f.done)
 	}()
 	for {
-		f.mu.Lock()
-		empty := f.waiting.empty()
-		var e entry
-		if !empty {
-			e = f.popLocked()
+		if f.next() {
+			continue
 		}
-		f.mu.Unlock()
-		if empty {
-			select {
-			case <-f.wake:
-				continue
-			case <-f.stop:
-				ended = true
-				return
-			}
+		select {
+		case <-f.wake:
+		case <-f.stop:
+			ended = true
+			return
 		}
-		f.handle(&e)
 	}
+}
+
+// next hands over a record. It reports false when there is none.
+func (f *fallback) next() bool {
+	f.mu.Lock()
+	if f.waiting.empty() {
+		f.mu.Unlock()
+		return false
+	}
+	e := f.popLocked()
+	f.mu.Unlock()
+	f.handle(&e)
+	return true
+}
+
+// calls reports whether it is the handler that calls.
+func (f *fallback) calls() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.runner == goroutine()
+}
+
+// goroutine returns the name of the goroutine that calls it, "goroutine 7". It is for
+// what is rare.
+func goroutine() string {
+	var text [64]byte
+	name, _, _ := strings.Cut(string(text[:runtime.Stack(text[:], false)]), " [")
+	return name
 }
 
 // handle counts whether the handler has taken the record, or did not want it. One
@@ -130,6 +156,14 @@ func (f *fallback) close(ctx context.Context) (left int) {
 	f.ended = true // else one that logs through this Handler would never end
 	f.mu.Unlock()
 	close(f.stop)
+	if f.calls() {
+		// It can't be waited for: the others are handed over within the one at hand.
+		for ctx.Err() == nil && f.next() {
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.records - 1
+	}
 	select {
 	case <-f.done:
 	case <-ctx.Done():
