@@ -268,3 +268,23 @@ func TestFallbackMayFlushAndClose(t *testing.T) {
 		}
 	}
 }
+
+// What OnError is told is its own: it may change it.
+func TestOnErrorMayChangeWhatItIsTold(t *testing.T) {
+	url, _ := peers(t, func(p *peer, channel uint16, _ int) {
+		p.say(channel, &wire.BasicNack{DeliveryTag: p.messages})
+	})
+	told := make(chan struct{}, 100)
+	for range 2 {
+		h := newHandler(t, url, handler.Options{OnError: func(err error) {
+			var known *handler.Error
+			if errors.As(err, &known) && strings.HasPrefix(known.Problem, "publish records: the broker refuses") {
+				known.Problem = "changed"
+				told <- struct{}{}
+			}
+		}})
+		slog.New(h).Info("refused")
+		<-told
+		discard(h)
+	}
+}

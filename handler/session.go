@@ -213,7 +213,8 @@ func (s *session) settle() {
 			}
 			s.buffer.giveBack(records)
 			s.refusal.note(s.progress)
-			s.status.failed(errRefused)
+			why := *errRefused // OnError may change it
+			s.status.failed(&why)
 		}
 		clear(records) // lets go of their memory
 	}
