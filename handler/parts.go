@@ -110,6 +110,9 @@ var unboundedTypes sync.Map // of reflect.Type to bool
 // each other: it holds itself, or interfaces. What types with methods for it write is
 // their own.
 func unbounded(t reflect.Type) bool {
+	if k := t.Kind(); k < reflect.Array || k == reflect.String { // as most are
+		return false
+	}
 	if is, ok := unboundedTypes.Load(t); ok {
 		return is.(bool)
 	}
