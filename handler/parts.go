@@ -25,7 +25,8 @@ func checkParts(v any, most int) error {
 	if !rv.IsValid() || !unbounded(rv.Type()) {
 		return nil
 	}
-	p := parts{left: max(most, 1<<16)}
+	const perByte = 8 // fields that are left out are parts, too
+	p := parts{left: perByte * max(most, 1<<16)}
 	return p.walk(rv, 0)
 }
 
