@@ -62,6 +62,9 @@ func (f *format) withAttrs(attrs []slog.Attr) (derived *format) {
 	if !e.appendInGroups(func() bool { return e.appendAttrs(attrs) }) {
 		return f
 	}
+	if e.full() {
+		e.buf = e.buf[:e.limit+1] // every record with it is past the limit: so much tells that
+	}
 	with := *f
 	with.pre = slices.Clone(e.buf)
 	with.open = len(f.groups)

@@ -97,3 +97,27 @@ func TestDeepRecordIsRebuiltInProportion(t *testing.T) {
 		t.Errorf("got %.100q, %d attributes", r.Message, r.NumAttrs())
 	}
 }
+
+// Attributes of With that are larger than any record may be are not copied for each.
+func TestHugeAttributesOfWith(t *testing.T) {
+	const huge, records = 32 << 20, 10
+	h, taken := offline(nil)
+	l := slog.New(h).With("huge", strings.Repeat("x", huge)).WithGroup("g").With("more", 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range records {
+		l.Info("m", "n", 1)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > records*huge/4 {
+		t.Errorf("%d records took %d bytes", records, took)
+	}
+	for _, body := range taken() {
+		if !json.Valid([]byte(body)) || !strings.Contains(body, `"msg":"m","!OVERSIZE":`) {
+			t.Errorf("got %.200s", body)
+		}
+	}
+	if s := h.Stats(); s.Dropped.Oversize != records {
+		t.Errorf("got %+v", s)
+	}
+}
