@@ -62,6 +62,9 @@ func (f *format) withAttrs(attrs []slog.Attr) (derived *format) {
 	if !e.appendInGroups(func() bool { return e.appendAttrs(attrs) }) {
 		return f
 	}
+	if e.full() {
+		e.buf = e.buf[:e.limit+1] // every record with it is past the limit: so much tells that
+	}
 	with := *f
 	with.pre = slices.Clone(e.buf)
 	with.open = len(f.groups)
@@ -515,9 +518,17 @@ func (e *encoder) appendMarshal(v any) {
 			marshalers.Put(m)
 		}
 	}()
-	if err := m.enc.Encode(v); err != nil {
+	err := checkParts(v, e.limit)
+	if err == nil {
+		err = m.enc.Encode(v)
+	}
+	if err != nil {
 		e.appendError(err.Error())
 		return
 	}
-	e.buf = append(e.buf, bytes.TrimSuffix(m.buf.Bytes(), []byte{'\n'})...)
+	text := bytes.TrimSuffix(m.buf.Bytes(), []byte{'\n'})
+	if !utf8.Valid(text) { // of a type that writes itself
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
+	}
+	e.buf = append(e.buf, text...)
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,6 +28,7 @@ type fallback struct {
 	taken   uint64 // records that the handler has taken
 	leftOut uint64 // records that came too fast for it, or that it panicked at
 	ended   bool   // what comes now is left out
+	runner  string // the goroutine of run
 }
 
 func startFallback(h slog.Handler, limit int) *fallback {
@@ -72,6 +76,9 @@ func (f *fallback) takeAll(limit int) {
 
 // run hands records over until it is stopped and none is left.
 func (f *fallback) run() {
+	f.mu.Lock()
+	f.runner = goroutine()
+	f.mu.Unlock()
 	ended := false
 	defer func() {
 		if !ended { // by the handler: runtime.Goexit, as a test's Fatal does
@@ -81,24 +88,44 @@ func (f *fallback) run() {
 		close(f.done)
 	}()
 	for {
-		f.mu.Lock()
-		empty := f.waiting.empty()
-		var e entry
-		if !empty {
-			e = f.popLocked()
+		if f.next() {
+			continue
 		}
-		f.mu.Unlock()
-		if empty {
-			select {
-			case <-f.wake:
-				continue
-			case <-f.stop:
-				ended = true
-				return
-			}
+		select {
+		case <-f.wake:
+		case <-f.stop:
+			ended = true
+			return
 		}
-		f.handle(&e)
 	}
+}
+
+// next hands over a record. It reports false when there is none.
+func (f *fallback) next() bool {
+	f.mu.Lock()
+	if f.waiting.empty() {
+		f.mu.Unlock()
+		return false
+	}
+	e := f.popLocked()
+	f.mu.Unlock()
+	f.handle(&e)
+	return true
+}
+
+// calls reports whether it is the handler that calls.
+func (f *fallback) calls() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.runner == goroutine()
+}
+
+// goroutine returns the name of the goroutine that calls it, "goroutine 7". It is for
+// what is rare.
+func goroutine() string {
+	var text [64]byte
+	name, _, _ := strings.Cut(string(text[:runtime.Stack(text[:], false)]), " [")
+	return name
 }
 
 // handle counts whether the handler has taken the record, or did not want it. One
@@ -129,6 +156,14 @@ func (f *fallback) close(ctx context.Context) (left int) {
 	f.ended = true // else one that logs through this Handler would never end
 	f.mu.Unlock()
 	close(f.stop)
+	if f.calls() {
+		// It can't be waited for: the others are handed over within the one at hand.
+		for ctx.Err() == nil && f.next() {
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.records - 1
+	}
 	select {
 	case <-f.done:
 	case <-ctx.Done():
@@ -175,10 +210,25 @@ func rebuild(e *entry) slog.Record {
 	return r
 }
 
-// readObject reads a JSON object as attributes.
+// mostReadDeep is how deep objects may nest that are read: as deep as encoding/json's
+// own.
+const mostReadDeep = 10_000
+
+var errReadDeep = errors.New("objects are nested too deep")
+
+// readObject reads a JSON object as attributes. What it takes is in proportion to the
+// text, however deep that nests.
 func readObject(d *json.Decoder) (attrs []slog.Attr, err error) {
 	if _, err := d.Token(); err != nil { // the opening brace
 		return nil, err
+	}
+	return readMembers(d, 0)
+}
+
+// readMembers reads what follows the opening brace of an object.
+func readMembers(d *json.Decoder, depth int) (attrs []slog.Attr, err error) {
+	if depth > mostReadDeep {
+		return nil, errReadDeep
 	}
 	for d.More() {
 		key, err := d.Token()
@@ -186,7 +236,7 @@ func readObject(d *json.Decoder) (attrs []slog.Attr, err error) {
 			return nil, err
 		}
 		name, _ := key.(string) // it is one: the decoder checks
-		v, err := readValue(d)
+		v, err := readValue(d, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -196,18 +246,25 @@ func readObject(d *json.Decoder) (attrs []slog.Attr, err error) {
 	return attrs, err
 }
 
-func readValue(d *json.Decoder) (slog.Value, error) {
-	var raw json.RawMessage
-	if err := d.Decode(&raw); err != nil {
+func readValue(d *json.Decoder, depth int) (slog.Value, error) {
+	token, err := d.Token()
+	switch {
+	case err != nil:
 		return slog.Value{}, err
-	}
-	inner := json.NewDecoder(bytes.NewReader(raw))
-	inner.UseNumber()
-	if raw[0] == '{' {
-		attrs, err := readObject(inner)
+	case token == json.Delim('{'):
+		attrs, err := readMembers(d, depth+1)
 		return slog.GroupValue(attrs...), err
+	case token != json.Delim('['):
+		return slog.AnyValue(token), nil
 	}
-	var v any
-	err := inner.Decode(&v)
-	return slog.AnyValue(v), err
+	elements := []any{}
+	for d.More() {
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return slog.Value{}, err
+		}
+		elements = append(elements, v)
+	}
+	_, err = d.Token() // the closing bracket
+	return slog.AnyValue(elements), err
 }

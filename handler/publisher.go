@@ -33,6 +33,8 @@ type publisher struct {
 	mute     time.Time // since when the broker has answered nothing; zero while it does; owned by run
 	tries    int       // messages that were tried without an answer since then, and since that is long; owned by run
 
+	learned sizes // owned by run
+
 	others  bool          // there are several URLs; immutable
 	silence time.Duration // in place of the connection's, if not zero; immutable
 
@@ -163,6 +165,9 @@ func (p *publisher) close(ctx context.Context) error {
 	case <-p.closed:
 		return p.closeErr
 	default:
+	}
+	if f := p.buffer.fallback; f != nil && f.calls() {
+		return errors.New("close: another call is still at it, and waits for the Fallback that calls this one")
 	}
 	select {
 	case <-p.closed:

@@ -166,17 +166,41 @@ func (s *session) patience() time.Duration {
 }
 
 // shrink makes messages small enough for a broker that has refused one for its
-// size. It takes at most that many bytes, if it has said so; else half of the
-// largest is tried next, and only a single record is given up.
-func (s *session) shrink(most int) {
-	if most > 0 {
-		s.batchBytes, s.recordBytes = min(s.batchBytes, most), most
-		return
-	}
+// size. It takes at most that many bytes, if it has said so and does not refuse what
+// has fewer; else half of the largest is tried next, and only a single record is given
+// up. It reports false when there is nothing to make smaller.
+func (s *session) shrink(most int) bool {
 	body, records := s.window.largest()
-	if records > 1 {
+	switch {
+	case most > 0 && (body == 0 || body > most) && (most < s.batchBytes || most != s.recordBytes):
+		s.batchBytes, s.recordBytes = min(s.batchBytes, most), most
+	case body == 0:
+		return false
+	case records > 1:
 		s.batchBytes = min(s.batchBytes, body/2)
-		return
+	default:
+		s.recordBytes = body - 1
 	}
-	s.recordBytes = body - 1
+	return true
+}
+
+// refusedFor is how long it is remembered which sizes a broker has closed the
+// connection for.
+const refusedFor = 10 * time.Minute
+
+// sizes are bounds of messages that were learned over one connection, for the next.
+type sizes struct {
+	batch, record int // as in session
+	until         time.Time
+}
+
+// learn has the next connections know what this one was closed for: each of them would
+// be.
+func (s *session) learn() { s.learned = sizes{s.batchBytes, s.recordBytes, time.Now().Add(refusedFor)} }
+
+// remember undoes learn.
+func (s *session) remember() {
+	if time.Now().Before(s.learned.until) {
+		s.batchBytes, s.recordBytes = min(s.batchBytes, s.learned.batch), s.learned.record
+	}
 }

@@ -68,6 +68,7 @@ func (p *publisher) session(ctx context.Context, c *link.Conn) error {
 		batchBytes: min(p.Batch.Bytes, p.buffer.limit/4),
 		timer:      time.NewTimer(time.Hour),
 	}
+	s.remember()
 	defer s.timer.Stop()
 	if p.refusing {
 		s.refusal.since = time.Now()
@@ -138,8 +139,18 @@ func (s *session) recover(err error) error {
 		return err
 	}
 	s.settle()
-	s.shrink(most)
-	return s.open()
+	_, records := s.window.largest()
+	if !s.shrink(most) {
+		return err
+	}
+	if s.open() != nil { // it has closed the connection, too
+		s.learn()
+		if records > 1 {
+			s.conn.Useful() // the next one gets further
+		}
+		return err
+	}
+	return nil
 }
 
 // end leaves to the buffer what has no answer. What the network has not taken by
@@ -181,7 +192,7 @@ func (s *session) giveBack() {
 func (s *session) settle() {
 	s.answers = s.out.Answers(s.answers[:0])
 	for _, a := range s.answers {
-		s.window.note(a)
+		s.window.note(a, s.out.Whole())
 	}
 	for {
 		messages, records, what := s.window.next()
@@ -202,7 +213,8 @@ func (s *session) settle() {
 			}
 			s.buffer.giveBack(records)
 			s.refusal.note(s.progress)
-			s.status.failed(errRefused)
+			why := *errRefused // OnError may change it
+			s.status.failed(&why)
 		}
 		clear(records) // lets go of their memory
 	}
@@ -433,23 +445,41 @@ func (s *session) look(ctx context.Context) (stop bool, err error) {
 	select {
 	case <-s.conn.BlockedChanged():
 		s.block()
+	case s.asked = <-s.asks():
+	case err := <-s.passed:
+		s.passBarrier(err)
 	case <-ctx.Done():
 		return true, nil
 	default:
+		return false, nil
 	}
+	s.askBarrier()
 	return false, nil
+}
+
+// asks has who waits for a barrier, one at a time.
+func (s *session) asks() <-chan chan error {
+	if s.asked != nil {
+		return nil
+	}
+	return s.barriers
+}
+
+// askBarrier asks the broker for a barrier, once all that was published before is
+// handed over.
+func (s *session) askBarrier() {
+	if s.asked != nil && s.passed == nil && s.handed && !s.paused {
+		s.before, s.passed = s.afloat.Load(), s.out.Barrier()
+	}
 }
 
 // wait waits for something to do.
 func (s *session) wait(ctx context.Context) (stop bool, err error) {
+	s.askBarrier()
 	var timer <-chan time.Time
 	if at, ok := s.due(); ok {
 		s.timer.Reset(time.Until(at))
 		timer = s.timer.C
-	}
-	var barriers chan chan error
-	if s.asked == nil {
-		barriers = s.barriers
 	}
 	select {
 	case <-s.out.Answered():
@@ -462,7 +492,7 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 		}
 	case <-s.conn.BlockedChanged():
 		s.block()
-	case s.asked = <-barriers:
+	case s.asked = <-s.asks():
 	case err := <-s.passed:
 		s.passBarrier(err)
 	case reason := <-s.conn.Lost():
@@ -475,9 +505,6 @@ func (s *session) wait(ctx context.Context) (stop bool, err error) {
 			return true, s.reportLoss()
 		}
 		return true, nil
-	}
-	if s.asked != nil && s.passed == nil && s.handed && !s.paused {
-		s.before, s.passed = s.afloat.Load(), s.out.Barrier()
 	}
 	return false, nil
 }

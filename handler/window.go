@@ -68,13 +68,17 @@ func (w *window) add(records []entry, body int, end uint64) {
 }
 
 // note notes what the broker has said. Tags of messages that are not here, or have
-// their answer, are left alone.
-func (w *window) note(a link.Answer) {
+// their answer, are left alone; so is the last message while it is not handed over
+// whole, of which nobody can have an opinion.
+func (w *window) note(a link.Answer, whole bool) {
 	what := ack
 	if a.Refused {
 		what = nack
 	}
 	messages := w.messages.items()
+	if n := len(messages); n > 0 && !whole {
+		messages = messages[:n-1]
+	}
 	last := w.first + uint64(len(messages)) - 1
 	from, to := max(a.First, w.first), min(a.Last, last)
 	if a.First == 0 {

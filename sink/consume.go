@@ -40,7 +40,7 @@ type tail struct {
 }
 
 func (t *tail) run(ctx context.Context, endpoints []link.Endpoint) error {
-	t.endpoints = endpoints
+	t.endpoints, t.ended = endpoints, ctx.Done()
 	err := link.Supervise(ctx, link.Config{
 		Endpoints:   endpoints,
 		Name:        t.Name,
@@ -78,6 +78,7 @@ func (t *tail) session(ctx context.Context, c *link.Conn) error {
 		}
 		return err
 	}
+	t.busy, t.work = s.in.Crowded(), s.whileWriting
 	t.Notify(Notice{Connected: c.Endpoint.String()})
 	for {
 		t.busy, t.work = s.in.Crowded(), s.whileWriting

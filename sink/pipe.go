@@ -34,6 +34,15 @@ type pipe struct {
 	// time to time. Both are the source's.
 	busy <-chan struct{}
 	work func(crowded bool)
+
+	notify  func(Notice) // Config.Notify, of which the pipe's own is around
+	ended   <-chan struct{}
+	telling bool     // notify runs
+	later   []Notice // to be told behind the one that is
+	deaf    bool     // notify has not returned in time, and is told nothing more
+
+	panics   int // of Filter, not told
+	panicked any // the last of them
 }
 
 const (
@@ -64,7 +73,8 @@ const (
 var errExited = errors.New("the Writer has not returned: it called runtime.Goexit")
 
 func newPipe(cfg Config, w Writer) *pipe {
-	p := &pipe{Config: cfg, writer: w, sequences: newSequences()}
+	p := &pipe{Config: cfg, writer: w, sequences: newSequences(), notify: cfg.Notify}
+	p.Notify = p.inform
 	p.sequences.known = cfg.Known
 	if c, ok := w.(Committer); ok {
 		p.commit = c.Commit
@@ -94,7 +104,7 @@ func (p *pipe) take(ctx context.Context, about *envelope.Envelope, body []byte, 
 		})
 		last := len(p.batch) - 1
 		r := &p.batch[last]
-		if old != nil && old(r) || !p.sequences.see(about, seq, one, now) || p.Filter != nil && !p.Filter(r) {
+		if old != nil && old(r) || !p.sequences.see(about, seq, one, now) || p.Filter != nil && !p.wants(r) {
 			p.forget(p.batch[last:])
 			p.batch = p.batch[:last]
 			continue
@@ -131,9 +141,51 @@ func (p *pipe) spareParts() *parts {
 	return nil
 }
 
+// wants asks the Filter. It hides nothing that it can't judge.
+func (p *pipe) wants(r *Record) (wanted bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.panics++
+			p.panicked = v
+			wanted = true
+		}
+	}()
+	return p.Filter(r)
+}
+
+// inform has the program told. Like a Writer it may take its time, and is left behind
+// when it does not return some time after ctx has ended.
+func (p *pipe) inform(n Notice) {
+	if p.telling {
+		// By work, which looks after the queue while it is waited for.
+		if len(p.later) == maxNotices {
+			p.later = p.later[1:]
+		}
+		p.later = append(p.later, n)
+		return
+	}
+	p.telling = true
+	for p.later = append(p.later, n); len(p.later) > 0 && !p.deaf; {
+		next := p.later[0]
+		p.later = p.later[1:]
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			defer func() { _ = recover() }() // it is the program's own
+			p.notify(next)
+		}()
+		p.deaf = !p.await(done, p.ended)
+	}
+	p.telling, p.later = false, nil
+}
+
 // tell tells what is known to be missing by now, behind what came before it.
 func (p *pipe) tell(ctx context.Context, all bool) {
 	notices := p.sequences.report(time.Now(), all)
+	if p.panics > 0 {
+		notices = append(notices, Notice{Remark: fmt.Sprintf("%d records are shown that the filter has panicked at: %v", p.panics, p.panicked)})
+		p.panics, p.panicked = 0, nil
+	}
 	if len(notices) == 0 {
 		return
 	}
@@ -188,16 +240,25 @@ func (p *pipe) wait(ctx context.Context, do func(context.Context) error) {
 		err = do(ctx)
 	}()
 	start := time.Now()
+	if !p.await(done, ctx.Done()) {
+		p.failed = &Stalled{Done: done}
+		return
+	}
+	if p.work != nil && ctx.Err() == nil && time.Since(start) > slow {
+		p.work(false)
+	}
+	p.failed = err
+}
+
+// await waits for done, and has work done meanwhile. It reports false when that takes
+// too long after ended.
+func (p *pipe) await(done, ended <-chan struct{}) bool {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
 		select {
 		case <-done:
-			if p.work != nil && time.Since(start) > slow {
-				p.work(false)
-			}
-			p.failed = err
-			return
+			return true
 		case <-p.busy:
 			p.work(true)
 			continue
@@ -206,7 +267,7 @@ func (p *pipe) wait(ctx context.Context, do func(context.Context) error) {
 				p.work(false)
 			}
 			continue
-		case <-ctx.Done():
+		case <-ended:
 		}
 		break
 	}
@@ -214,8 +275,8 @@ func (p *pipe) wait(ctx context.Context, do func(context.Context) error) {
 	defer late.Stop()
 	select {
 	case <-done:
-		p.failed = err
+		return true
 	case <-late.C:
-		p.failed = &Stalled{Done: done}
+		return false
 	}
 }

@@ -44,6 +44,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"slices"
@@ -152,11 +153,13 @@ type Config struct {
 	ReuseRecords bool
 
 	// Filter says which records are written; the others are acknowledged. May be
-	// nil. It may keep nothing of the record.
+	// nil. It may keep nothing of the record. A record that it panics at is written.
 	Filter func(*Record) bool
 
-	// Notify is told of connections, gaps and errors, from Tail's goroutine, in
-	// order with the calls of Write. May be nil.
+	// Notify is told of connections, gaps and errors, one at a time, and in order with
+	// the calls of Write. Tail waits for it as for the Writer: it may panic, and take its
+	// time; when it has not returned some time after ctx has ended it is left behind, and
+	// told nothing more. May be nil.
 	Notify func(Notice)
 }
 
@@ -167,6 +170,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Linger < 0 || c.Drain < 0 {
 		return c, errors.New("a duration is negative")
 	}
+	c.Linger, c.Drain = min(c.Linger, longest), min(c.Drain, longest)
+	c.Known = maps.Clone(c.Known)
 	c.Exchange = cmp.Or(c.Exchange, "logs")
 	if err := checkName("the exchange's name", c.Exchange); err != nil {
 		return c, err
@@ -194,6 +199,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	return c, nil
 }
+
+// longest is what a duration is cut to, so that some more can be added to it: 100 years.
+const longest = 100 * 365 * 24 * time.Hour
 
 // checkName returns what is wrong with a name at the broker. RabbitMQ cuts line ends
 // off a name that is declared, and then does not find it.

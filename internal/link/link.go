@@ -30,6 +30,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"syscall"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -68,8 +69,10 @@ type Config struct {
 	// as no connection has been of use yet.
 	FailFast bool
 
-	logins     *logins       // shared by all dials of one Supervise
-	handshakes chan struct{} // likewise: has a value for each that is under way
+	logins     *logins           // shared by all dials of one Supervise
+	handshakes chan struct{}     // likewise: has a value for each that is under way
+	failed     map[string]string // likewise: the address, of those that a host's name has, that was of no use last
+	resolver   *net.Resolver     // may be nil
 }
 
 func (c Config) withDefaults() Config {
@@ -81,6 +84,7 @@ func (c Config) withDefaults() Config {
 	if c.logins == nil {
 		c.logins = newLogins(c.Credentials)
 		c.handshakes = make(chan struct{}, mostHandshakes)
+		c.failed = make(map[string]string)
 	}
 	return c
 }
@@ -122,6 +126,7 @@ func Dial(ctx context.Context, cfg Config, to Endpoint) (*Conn, error) {
 		failure := c.failed()
 		if c.raw != nil {
 			c.raw.Close()
+			cfg.failed[to.host] = c.raw.RemoteAddr().String()
 		}
 		return nil, describe(to, context.Cause(ctx), cmp.Or(failure, err), err)
 	}
@@ -158,7 +163,7 @@ func errorsOf(closes <-chan *amqp.Error) <-chan error {
 
 // open connects the layers below the library: socket, TLS, frames.
 func (c *Conn) open(ctx context.Context, cfg Config, network string) (net.Conn, error) {
-	raw, err := new(net.Dialer).DialContext(ctx, network, c.Endpoint.host)
+	raw, err := cfg.dial(ctx, network, c.Endpoint.host)
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +185,30 @@ func (c *Conn) open(ctx context.Context, cfg Config, network string) (net.Conn, 
 	}
 	c.frames = newFrames(conn)
 	return c.frames, nil
+}
+
+// errOther is of an address that is not tried while there are others.
+var errOther = errors.New("another address is tried first")
+
+// dial connects to a host. Of the addresses that its name has, the one that took the
+// last connection, and then was of no use, is tried behind the others: a node that hangs
+// takes connections.
+func (c Config) dial(ctx context.Context, network, host string) (net.Conn, error) {
+	d := net.Dialer{Resolver: c.resolver}
+	if failed := c.failed[host]; failed != "" {
+		others := d
+		others.Control = func(_, address string, _ syscall.RawConn) error {
+			if address == failed {
+				return errOther
+			}
+			return nil
+		}
+		conn, err := others.DialContext(ctx, network, host)
+		if _, lookup := errors.AsType[*net.DNSError](err); err == nil || lookup {
+			return conn, err
+		}
+	}
+	return d.DialContext(ctx, network, host)
 }
 
 // failed returns why reading or writing has failed first, nil if it has not. What

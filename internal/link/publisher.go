@@ -121,6 +121,10 @@ func (p *Publisher) Publish(key string, properties []byte, parts [][]byte) (end 
 	return end, whole
 }
 
+// Whole reports whether all of the last message has been handed over: of one that has
+// not no answer can be true, and its parts are still looked at.
+func (p *Publisher) Whole() bool { return p.size == 0 }
+
 // fillLocked holds more of the message's body, until about most bytes are held.
 func (p *Publisher) fillLocked(most int) {
 	f := p.frames

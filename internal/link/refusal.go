@@ -79,12 +79,14 @@ func TooLarge(err error) (most int, ok bool) {
 		return 0, false
 	}
 	if m := tooBig.FindStringSubmatch(refusal.Reason); m != nil {
-		most, _ = strconv.Atoi(m[1]) // 0 when it is beyond an int
-		return most, true
+		if most, err := strconv.Atoi(m[1]); err == nil {
+			return most, true
+		}
+		return 0, true
 	}
 	reason := strings.ToLower(refusal.Reason)
 	return 0, refusal.Code == amqp.ContentTooLarge ||
-		refusal.Code == amqp.PreconditionFailed && strings.Contains(reason, "message") && (strings.Contains(reason, "size") || strings.Contains(reason, "large"))
+		strings.Contains(reason, "message") && (strings.Contains(reason, "size") || strings.Contains(reason, "large"))
 }
 
 // Denied says which permission is missing, where err is the broker's 403.

@@ -160,6 +160,7 @@ func attempt(ctx context.Context, cfg Config, to Endpoint, use func(context.Cont
 		err = explainUse(to, c.reason(err))
 		// Whatever was being written may be cut within a frame.
 		c.Abort()
+		cfg.failed[to.host] = c.raw.RemoteAddr().String()
 	}
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
