@@ -103,3 +103,24 @@ func TestNodeThatHangsBehindTheNameOfOthers(t *testing.T) {
 		t.Errorf("got %v; the other address was not tried", err)
 	}
 }
+
+// TestOthersThatAreOfNoUse has the address tried first again when the others can't be
+// reached: they may take the time of a whole attempt.
+func TestOthersThatAreOfNoUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	host := net.JoinHostPort("nodes.test", port)
+	cfg := Config{failed: map[string]string{host: l.Addr().String()}, resolver: nameServer(t, [4]byte{127, 0, 0, 1}, [4]byte{127, 0, 0, 2})}
+	conn, err := cfg.dial(t.Context(), "tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if conn.RemoteAddr().String() != l.Addr().String() || len(cfg.failed) > 0 {
+		t.Errorf("connected to %v, tried last next time: %v", conn.RemoteAddr(), cfg.failed)
+	}
+}

@@ -207,6 +207,8 @@ func (c Config) dial(ctx context.Context, network, host string) (net.Conn, error
 		if _, lookup := errors.AsType[*net.DNSError](err); err == nil || lookup {
 			return conn, err
 		}
+		// They may have taken all the time. The next attempt takes them as they come.
+		delete(c.failed, host)
 	}
 	return d.DialContext(ctx, network, host)
 }
