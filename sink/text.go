@@ -200,10 +200,15 @@ func (d *parts) readLogfmt(r *Record, text string) bool {
 		d.all = d.all[:0]
 		return false
 	}
+	d.readPairs(r)
+	return true
+}
+
+// readPairs reads what has been added as members, of a text that is nothing else.
+func (d *parts) readPairs(r *Record) {
 	d.message = ""
 	const noInner = 2
 	d.readMembers(r, noInner)
-	return true
 }
 
 // addPairs adds the pairs that s is, or reports that it is something else.

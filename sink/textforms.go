@@ -97,9 +97,7 @@ func (d *parts) readLTSV(r *Record, text string) bool {
 		d.all = d.all[:0]
 		return false
 	}
-	d.message = ""
-	const noInner = 2
-	d.readMembers(r, noInner)
+	d.readPairs(r)
 	return true
 }
 

@@ -50,9 +50,9 @@ func valueEnd(b []byte, i, depth int) int {
 	case '"':
 		return stringEnd(b, i)
 	case '{':
-		return membersEnd(b, i, depth+1)
+		return insideEnd(b, i, depth+1, '}')
 	case '[':
-		return elementsEnd(b, i, depth+1)
+		return insideEnd(b, i, depth+1, ']')
 	case 't':
 		return wordEnd(b, i, "true")
 	case 'f':
@@ -65,53 +65,31 @@ func valueEnd(b []byte, i, depth int) int {
 
 const maxDepth = 10_000 // as in encoding/json
 
-// membersEnd is for an object.
-func membersEnd(b []byte, i, depth int) int {
+// insideEnd is for an object or array, of which end is the closing bracket.
+func insideEnd(b []byte, i, depth int, end byte) int {
 	if depth > maxDepth {
 		return -1
 	}
-	if i = spaceEnd(b, i+1); i < len(b) && b[i] == '}' {
+	if i = spaceEnd(b, i+1); i < len(b) && b[i] == end {
 		return i + 1
 	}
 	for {
-		if i = stringEnd(b, i); i < 0 {
-			return -1
+		if end == '}' {
+			if i = stringEnd(b, i); i < 0 {
+				return -1
+			}
+			if i = spaceEnd(b, i); i == len(b) || b[i] != ':' {
+				return -1
+			}
+			i = spaceEnd(b, i+1)
 		}
-		if i = spaceEnd(b, i); i == len(b) || b[i] != ':' {
-			return -1
-		}
-		if i = valueEnd(b, spaceEnd(b, i+1), depth); i < 0 {
-			return -1
-		}
-		if i = spaceEnd(b, i); i == len(b) {
-			return -1
-		}
-		if b[i] == '}' {
-			return i + 1
-		}
-		if b[i] != ',' {
-			return -1
-		}
-		i = spaceEnd(b, i+1)
-	}
-}
-
-// elementsEnd is for an array.
-func elementsEnd(b []byte, i, depth int) int {
-	if depth > maxDepth {
-		return -1
-	}
-	if i = spaceEnd(b, i+1); i < len(b) && b[i] == ']' {
-		return i + 1
-	}
-	for {
 		if i = valueEnd(b, i, depth); i < 0 {
 			return -1
 		}
 		if i = spaceEnd(b, i); i == len(b) {
 			return -1
 		}
-		if b[i] == ']' {
+		if b[i] == end {
 			return i + 1
 		}
 		if b[i] != ',' {

@@ -97,39 +97,26 @@ func (c *Conn) UseExchange(name string, transient bool) (kind string, created bo
 
 // FindExchange makes sure that there is an exchange, and creates none.
 func (c *Conn) FindExchange(name string) error {
-	err := c.onChannel(func(ch *amqp.Channel) error {
-		return ch.ExchangeDeclarePassive(name, amqp.ExchangeFanout, true, false, false, false, nil)
-	})
-	refusal, ok := errors.AsType[*amqp.Error](err)
-	switch {
-	case ok && refusal.Code == amqp.NotFound:
-		return &Error{
-			Problem: fmt.Sprintf("exchange %q on %s does not exist", name, c.Endpoint),
-			Hint:    "name another exchange, or have it created",
-			Fatal:   true,
-			err:     err,
-		}
-	case ok && refusal.Code == amqp.AccessRefused:
-		return nil
-	}
-	return err
+	return c.find(name, "does not exist", "name another exchange, or have it created")
 }
 
-// checkExchange looks whether the exchange exists. A broker that refuses even
-// that (RabbitMQ 4.2.6 and later, without permissions) leaves it open.
+// checkExchange looks whether an exchange that the user may not create exists.
 func (c *Conn) checkExchange(name string) error {
+	return c.find(name, fmt.Sprintf("does not exist, and %s may not create it", c.Endpoint.Who()),
+		"have it declared as a durable fanout by a user with the configure permission")
+}
+
+// find returns an Error with what is wrong and what to do when there is no such
+// exchange. A broker that refuses even to say so (RabbitMQ 4.2.6 and later, without
+// permissions) leaves it open.
+func (c *Conn) find(name, wrong, hint string) error {
 	err := c.onChannel(func(ch *amqp.Channel) error {
 		return ch.ExchangeDeclarePassive(name, amqp.ExchangeFanout, true, false, false, false, nil)
 	})
 	refusal, ok := errors.AsType[*amqp.Error](err)
 	switch {
 	case ok && refusal.Code == amqp.NotFound:
-		return &Error{
-			Problem: fmt.Sprintf("exchange %q on %s does not exist, and %s may not create it", name, c.Endpoint, c.Endpoint.Who()),
-			Hint:    "have it declared as a durable fanout by a user with the configure permission",
-			Fatal:   true,
-			err:     err,
-		}
+		return &Error{Problem: fmt.Sprintf("exchange %q on %s %s", name, c.Endpoint, wrong), Hint: hint, Fatal: true, err: err}
 	case ok && refusal.Code == amqp.AccessRefused:
 		return nil
 	}

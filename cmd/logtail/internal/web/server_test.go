@@ -155,18 +155,31 @@ func (p pipes) dial() net.Conn {
 	return ours
 }
 
+// serve serves an empty ring until stop is called.
+func serve(t *testing.T) (l pipes, stop func()) {
+	t.Helper()
+	server, err := New(Config{Ring: view.New(1 << 20), Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = make(pipes)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, l) }()
+	return l, func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // As many connections as there may be, of who asks for nothing more, keep nobody
 // out.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, err := New(Config{Ring: view.New(1 << 20), Token: token})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := make(pipes)
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- server.Serve(ctx, l) }()
+		l, stop := serve(t)
+		defer stop()
 		began := time.Now()
 		for range maxConnections + 10 {
 			conn := l.dial()
@@ -183,10 +196,6 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		if waited := time.Since(began); waited > 0 { // the bubble's time
 			t.Errorf("waited %v for room", waited)
 		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
 	})
 }
 
@@ -199,23 +208,13 @@ func TestBodyThatNeverComes(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: evil.example\r\nTransfer-Encoding: chunked\r\n\r\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server, err := New(Config{Ring: view.New(1 << 20), Token: token})
-			if err != nil {
-				t.Fatal(err)
-			}
-			l := make(pipes)
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- server.Serve(ctx, l) }()
+			l, stop := serve(t)
+			defer stop()
 			conn := l.dial()
 			go io.WriteString(conn, request)
 			// If the server keeps it, nothing is left that could go on, which fails the test.
 			if answer, err := io.ReadAll(conn); err != nil {
 				t.Errorf("%.20q: %q, %v", request, answer, err)
-			}
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
 			}
 		})
 	}
