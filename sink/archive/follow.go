@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 	"time"
 )
@@ -88,8 +90,8 @@ func (r *reader) refind(old os.FileInfo) bool {
 		came = append(came, s)
 	}
 	if old != nil && !known && len(came) > 0 && !came[0].end.IsZero() {
-		// Has old been compressed, or moved elsewhere?
-		if old, err = r.lines.file.Stat(); err == nil && links(old) == 0 {
+		// Has old been compressed, or removed, or moved elsewhere?
+		if old, err = r.lines.file.Stat(); err == nil && links(old) == 0 && came[0].isCopy(r.lines.file) {
 			came, r.ended = came[1:], came[0].end
 		}
 	}
@@ -101,6 +103,28 @@ func (r *reader) refind(old os.FileInfo) bool {
 	}
 	r.source.files = append(r.source.files[:r.at:r.at], came...)
 	return r.open()
+}
+
+// isCopy reports whether the segment is an open file, compressed, by what it begins
+// with.
+func (s segment) isCopy(f *os.File) bool {
+	const enough = 4 << 10
+	start := make([]byte, enough)
+	n, err := f.ReadAt(start, 0)
+	if n == 0 || err != nil && err != io.EOF {
+		return false
+	}
+	l, err := openSegment(s)
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	if l.err != nil || !l.compressed {
+		return false
+	}
+	other := make([]byte, n)
+	_, err = io.ReadFull(l.r, other)
+	return err == nil && bytes.Equal(start[:n], other)
 }
 
 // latest returns the end of the last segment that was read.

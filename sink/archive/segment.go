@@ -85,11 +85,26 @@ func (n namer) parse(name string) (s segment, ok bool) {
 // there plain and compressed, as while it is being compressed, the plain one
 // counts.
 func (n namer) segments() ([]segment, error) {
+	const attempts = 20
+	for attempt := 1; ; attempt++ {
+		found, changed, err := n.list()
+		if err != nil || !changed || attempt == attempts {
+			return found, err
+		}
+	}
+}
+
+// list is segments, unless the folder has changed meanwhile: one that was just being
+// compressed may have been seen under neither name.
+func (n namer) list() (found []segment, changed bool, err error) {
+	before, err := os.Stat(n.dir)
+	if err != nil {
+		return nil, false, err
+	}
 	entries, err := os.ReadDir(n.dir)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var found []segment
 	for _, e := range entries {
 		s, ok := n.parse(e.Name())
 		if !ok || !e.Type().IsRegular() {
@@ -97,10 +112,11 @@ func (n namer) segments() ([]segment, error) {
 		}
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed meanwhile
+			changed = true
+			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		s.size = info.Size()
 		found = append(found, s)
@@ -111,7 +127,11 @@ func (n namer) segments() ([]segment, error) {
 		}
 		return strings.Compare(string(a.comp), string(b.comp))
 	})
-	return slices.CompactFunc(found, sameSegment), nil
+	after, err := os.Stat(n.dir)
+	if err != nil {
+		return nil, false, err
+	}
+	return slices.CompactFunc(found, sameSegment), changed || !after.ModTime().Equal(before.ModTime()), nil
 }
 
 // sameSegment reports whether b is a, the first of the two, compressed.
