@@ -16,7 +16,7 @@ type pace struct {
 
 const (
 	firstPrefetch = 8
-	underWay      = 8 << 20 // bytes
+	underWay      = 6 << 20 // bytes
 
 	// memory is about how many messages a large one is remembered for. Batches of one
 	// producer are of all sizes, as more or less has gathered.

@@ -37,10 +37,10 @@ func TestPaceFollowsSizes(t *testing.T) {
 	if p.prefetch != 1024 {
 		t.Errorf("prefetch %d of small messages", p.prefetch)
 	}
-	see(1, 4<<20)
+	see(1, 3<<20)
 	p.narrow()
 	if p.prefetch != 2 {
-		t.Errorf("prefetch %d of messages of 4 MiB", p.prefetch)
+		t.Errorf("prefetch %d of messages of 3 MiB", p.prefetch)
 	}
 	see(1, 100<<20)
 	p.narrow()

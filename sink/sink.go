@@ -126,7 +126,7 @@ type Config struct {
 	MaxLength, MaxBytes int
 
 	// Prefetch is the most messages that the broker hands over before they are
-	// acknowledged; of large ones it is fewer, so that about 8 MiB are under way.
+	// acknowledged; of large ones it is fewer, so that about 6 MiB are under way.
 	// If zero, 256.
 	Prefetch int
 
