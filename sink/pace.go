@@ -2,7 +2,7 @@ package sink
 
 // pace chooses how many messages the broker may hand over before they are
 // acknowledged, which it counts in messages alone: few while they are large, so
-// that no more than about link.ReadAhead bytes are under way. It begins with few,
+// that no more than about underWay bytes are. It begins with few,
 // as what waits is not known.
 //
 // RabbitMQ takes another prefetch for new consumers only (quorum queues and
